@@ -1,0 +1,231 @@
+package tlsconf
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The client presents its certificate even to a broker that asks for those of another authority, so
+// that the broker can say what is wrong with it.
+func TestClientPresentsItsCertificate(t *testing.T) {
+	ca := issue(t, nil, "course", isAuthority)
+	client := issue(t, issue(t, ca, "between", isAuthority), "client60")
+	conf := load(t, folder(t, ca, client))
+
+	presented := make(chan []*x509.Certificate, 1)
+	addr := serve(t, &tls.Config{
+		Certificates: []tls.Certificate{*issue(t, ca, "kafka-1")},
+		ClientAuth:   tls.RequireAnyClientCert,
+		ClientCAs:    poolOf(issue(t, nil, "other", isAuthority).Leaf),
+		VerifyConnection: func(state tls.ConnectionState) error {
+			presented <- state.PeerCertificates
+			return nil
+		},
+	})
+	if err := connect(addr, conf); err != nil {
+		t.Fatal(err)
+	}
+	var chain [][]byte
+	for _, cert := range <-presented {
+		chain = append(chain, cert.Raw)
+	}
+	if !slices.EqualFunc(chain, client.Certificate, bytes.Equal) {
+		t.Errorf("presented %d certificates, not the client's %d", len(chain), len(client.Certificate))
+	}
+}
+
+// Brokers and students of the course have certificates of the same kind, so a student's serves as a broker's here.
+func TestCourseCredentials(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, CAFile), read(t, filepath.Join("testdata", CAFile)))
+	write(t, filepath.Join(dir, KeystoreFile), read(t, sample("course")))
+	broker, err := decode(read(t, sample("course")), password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := serve(t, &tls.Config{
+		Certificates: []tls.Certificate{*broker.certificate()},
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		ClientCAs:    poolOf(broker.chain[1]),
+	})
+	if err := connect(addr, load(t, dir)); err != nil {
+		t.Error(err)
+	}
+}
+
+func poolOf(cert *x509.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	return pool
+}
+
+func TestMinVersion(t *testing.T) {
+	ca := issue(t, nil, "course", isAuthority)
+	conf := load(t, folder(t, ca, issue(t, ca, "client60")))
+	addr := serve(t, &tls.Config{
+		Certificates: []tls.Certificate{*issue(t, ca, "kafka-1")},
+		MinVersion:   tls.VersionTLS10,
+		MaxVersion:   tls.VersionTLS11,
+	})
+	if err := connect(addr, conf); err == nil {
+		t.Error("accepted TLS 1.1")
+	}
+	if conf.MinVersion != tls.VersionTLS12 { // said, not left to Go's default, which GODEBUG lowers
+		t.Errorf("MinVersion is %s", tls.VersionName(conf.MinVersion))
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	ca := issue(t, nil, "course", isAuthority)
+	client := issue(t, ca, "client60")
+	tests := []struct {
+		name   string
+		change func(t *testing.T, caPath, keystorePath string)
+		want   string
+	}{
+		{"no ca.crt", func(t *testing.T, ca, keystore string) { remove(t, ca) },
+			"CA: file does not exist: copy the whole credentials folder"},
+		{"no keystore", func(t *testing.T, ca, keystore string) { remove(t, keystore) },
+			"KEYSTORE: file does not exist: copy the whole credentials folder"},
+		{"ca.crt is a directory", func(t *testing.T, ca, keystore string) { remove(t, ca); mkdir(t, ca) },
+			"CA: a directory, not a file (docker run -v makes one where there is nothing to mount): replace it by the file"},
+		{"keystore is a directory", func(t *testing.T, ca, keystore string) { remove(t, keystore); mkdir(t, keystore) },
+			"KEYSTORE: a directory, not a file (docker run -v makes one where there is nothing to mount): replace it by the file"},
+		{"ca.crt is empty", func(t *testing.T, ca, keystore string) { write(t, ca, nil) },
+			"CA: empty: copy it again"},
+		{"keystore is empty", func(t *testing.T, ca, keystore string) { write(t, keystore, nil) },
+			"KEYSTORE: empty: copy it again"},
+		{"ca.crt is too large", func(t *testing.T, ca, keystore string) { write(t, ca, make([]byte, maxSize+1)) },
+			"CA: larger than 1 MiB, so something else: copy the original here"},
+		{"keystore is too large", func(t *testing.T, ca, keystore string) { write(t, keystore, make([]byte, maxSize+1)) },
+			"KEYSTORE: larger than 1 MiB, so something else: copy the original here"},
+		{"keystore is as large as may be", func(t *testing.T, ca, keystore string) { write(t, keystore, make([]byte, maxSize)) },
+			"KEYSTORE: not a PKCS#12 file: copy the original here"},
+		{"ca.crt holds the key", func(t *testing.T, ca, keystore string) {
+			write(t, ca, []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"))
+		}, "CA: no certificate in it: one begins with -----BEGIN CERTIFICATE-----, copy the file again"},
+		{"ca.crt is DER", func(t *testing.T, ca, keystore string) { write(t, ca, client.Leaf.Raw) },
+			"CA: no certificate in it: one begins with -----BEGIN CERTIFICATE-----, copy the file again"},
+		{"ca.crt is damaged", func(t *testing.T, ca, keystore string) {
+			write(t, ca, append(read(t, ca), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"...))
+		}, "CA: damaged certificate: copy the file again: x509: malformed certificate"},
+		{"keystore has another password", func(t *testing.T, ca, keystore string) { write(t, keystore, read(t, sample("empty-password"))) },
+			"KEYSTORE: wrong password: set KAFKA_KEYSTORE_PASSWORD, or ssl.keystore.password in client-ssl.properties"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dir := folder(t, ca, client)
+			caPath, keystorePath := filepath.Join(dir, CAFile), filepath.Join(dir, KeystoreFile)
+			test.change(t, caPath, keystorePath)
+
+			_, err := Load(dir, password, nil)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			checkLine(t, err.Error())
+			if got := strings.NewReplacer(caPath, "CA", keystorePath, "KEYSTORE").Replace(err.Error()); got != test.want {
+				t.Errorf("error\n%s\nwant\n%s", got, test.want)
+			}
+			if errors.Is(err, fs.ErrNotExist) != strings.Contains(test.want, "does not exist") {
+				t.Errorf("errors.Is(%q, fs.ErrNotExist) is wrong", err)
+			}
+			if errors.Is(err, ErrPassword) != strings.Contains(test.want, "wrong password") {
+				t.Errorf("errors.Is(%q, ErrPassword) is wrong", err)
+			}
+		})
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mkdir(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	path := filepath.Join("auth", KeystoreFile)
+	want := path + ": permission denied: only its owner may read it, and needs chmod u+r; " +
+		`in a container become the owner: docker run --user "$(id -u):$(id -g)"`
+	err := unreadable(path, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission})
+	if err.Error() != want {
+		t.Errorf("error\n%s\nwant\n%s", err, want)
+	}
+
+	for _, name := range []string{CAFile, KeystoreFile} {
+		t.Run(name, func(t *testing.T) {
+			if os.Getuid() <= 0 {
+				t.Skip("root, or Windows, reads every file")
+			}
+			ca := issue(t, nil, "course", isAuthority)
+			dir := folder(t, ca, issue(t, ca, "client60"))
+			if err := os.Chmod(filepath.Join(dir, name), 0); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Load(dir, password, nil); !errors.Is(err, fs.ErrPermission) {
+				t.Errorf("error %v, want %v", err, fs.ErrPermission)
+			}
+		})
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	course := issue(t, nil, "course", isAuthority)
+	between := issue(t, course, "between", isAuthority)
+	old := issue(t, nil, "old", isAuthority, expired)
+	tests := []struct {
+		name       string
+		ca, client *tls.Certificate
+		want       []string
+	}{
+		{"in order", course, issue(t, course, "client60"), nil},
+		{"in order by way of an intermediate", course, issue(t, between, "client60"), nil},
+		{"expired client", course, issue(t, course, "client60", expired),
+			[]string{"KEYSTORE: its certificate expired on 2021-01-01 00:00 UTC: ask for a new one"}},
+		{"early client", course, issue(t, course, "client60", early),
+			[]string{"KEYSTORE: its certificate is not valid before 2999-01-01 00:00 UTC: check the clock of this machine"}},
+		{"other authority", course, issue(t, nil, "client60"),
+			[]string{"KEYSTORE: its certificate was not issued by CA: if the brokers refuse it, take both files from one folder"}},
+		{"expired authority", old, issue(t, old, "client60"),
+			[]string{"CA: its certificate expired on 2021-01-01 00:00 UTC: ask for a new one"}},
+		{"expired authority and client", old, issue(t, old, "client60", expired), []string{
+			"CA: its certificate expired on 2021-01-01 00:00 UTC: ask for a new one",
+			"KEYSTORE: its certificate expired on 2021-01-01 00:00 UTC: ask for a new one",
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dir := folder(t, test.ca, test.client)
+			short := strings.NewReplacer(filepath.Join(dir, CAFile), "CA", filepath.Join(dir, KeystoreFile), "KEYSTORE")
+			var got []string
+			_, err := Load(dir, password, func(message string) {
+				checkLine(t, message)
+				got = append(got, short.Replace(message))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("warned\n%q\nwant\n%q", got, test.want)
+			}
+			if _, err := Load(dir, password, nil); err != nil {
+				t.Errorf("without warn: %v", err)
+			}
+		})
+	}
+}
