@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+)
+
+// a program for tests, and what it says.
+func program(usage string) (*Program, *bytes.Buffer) {
+	said := new(bytes.Buffer)
+	p := New(usage, "Does it.", "does it")
+	p.stderr = said
+	return p, said
+}
+
+func TestArguments(t *testing.T) {
+	const usage = "does <topic> earliest|latest [group]"
+	for _, test := range []struct {
+		name   string
+		line   []string
+		status int
+		said   string
+	}{
+		{"all", []string{"t", "latest", "g"}, 0, ""},
+		{"without the optional one", []string{"t", "earliest"}, 0, ""},
+		{"none", nil, 2, "does: topic is missing\n"},
+		{"one missing", []string{"t"}, 2, "does: earliest|latest is missing\n"},
+		{"too many", []string{"t", "latest", "g", "x"}, 2, "does: \"x\" is one argument too many\n"},
+		{"misspelt choice", []string{"t", "lastest"}, 2, "does: \"lastest\" is not earliest or latest\n"},
+		{"empty", []string{"", "latest"}, 2, "does: topic is empty\n"},
+		{"unknown flag", []string{"t", "latest", "--fast"}, 2, "does: unknown flag: --fast\n"},
+		{"flag behind the arguments", []string{"t", "latest", "--number", "3"}, 0, ""},
+		{"flag with a wrong value", []string{"t", "latest", "-n", "x"}, 2,
+			"does: invalid argument \"x\" for \"-n, --number\" flag: strconv.ParseInt: parsing \"x\": invalid syntax\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, said := program(usage)
+			p.Flags.IntP("number", "n", 0, "")
+			called := false
+			status := p.run(test.line, func(context.Context, []string) error {
+				called = true
+				return nil
+			})
+			if status != test.status || called != (status == 0) {
+				t.Errorf("status %d, work called: %v", status, called)
+			}
+			want := test.said
+			if want != "" {
+				want += "does: usage: does <topic> earliest|latest [group] (does --help tells more)\n"
+			}
+			if said.String() != want {
+				t.Errorf("said %q, want %q", said, want)
+			}
+		})
+	}
+}
+
+func TestStatus(t *testing.T) {
+	stopped, stop := context.WithCancel(context.Background())
+	stop()
+	for _, test := range []struct {
+		name   string
+		ctx    context.Context
+		err    error
+		status int
+		said   string
+	}{
+		{"nothing left to do", context.Background(), fmt.Errorf("%w", Done), 0, ""},
+		{"asked to stop", stopped, context.Canceled, 0, ""},
+		{"cancelled by somebody else", context.Background(), context.Canceled, 1, "does: context canceled\n"},
+		{"failed while being stopped", stopped, errors.New("lost it"), 1, "does: lost it\n"},
+		{"reader gone", context.Background(), fmt.Errorf("write: %w", syscall.EPIPE), 0, ""},
+		{"failed", context.Background(), errors.New("lost it"), 1, "does: lost it\n"},
+		{"misused", context.Background(), &Misuse{"no such thing"}, 2, "does: no such thing\ndoes: usage: does (does --help tells more)\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, said := program("does")
+			if status := p.Status(test.ctx, test.err); status != test.status || said.String() != test.said {
+				t.Errorf("status %d, said %q; want %d, %q", status, said, test.status, test.said)
+			}
+		})
+	}
+}
+
+func TestSayEscapes(t *testing.T) {
+	p, said := program("does")
+	p.Say("topic %s", "\x1b[2J\nevil: line")
+	if want := `does: topic \x1b[2J\nevil: line` + "\n"; said.String() != want {
+		t.Errorf("said %q, want %q", said, want)
+	}
+}
+
+func TestBottom(t *testing.T) {
+	p, said := program("does")
+	p.Bottom("> ")
+	p.Say("lost a broker")
+	p.Entered()
+	p.Say("sent")
+	p.Bottom("> ")
+	p.Bottom("")
+	const clear = "\r\x1b[K"
+	want := "> " + clear + "does: lost a broker\n" + "> " + "does: sent\n" + "> " + clear
+	if said.String() != want {
+		t.Errorf("said %q, want %q", said, want)
+	}
+}
+
+func TestCount(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 7: "7", 999: "999", 1000: "1,000", 123456: "123,456", 1234567: "1,234,567"} {
+		if got := Count(n); got != want {
+			t.Errorf("Count(%d) = %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestHelpHasAnExample(t *testing.T) {
+	p, _ := program("does <topic>")
+	if help := p.help(); !bytes.Contains([]byte(help), []byte("for example:\n  does it\n")) {
+		t.Errorf("help has no example: %s", help)
+	}
+}

@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// untilSignalled returns a context that the first signal to stop cancels, and a function that
+// returns the signals to their usual meaning.
+//
+// SIGPIPE is ignored so that a write to a reader who has left is an error like any other: by
+// default it would end the process before it could leave its group, and the other members would
+// wait 45 seconds for it. For the same reason SIGHUP, the closing of the terminal, counts as a
+// signal to stop, except under nohup.
+func (p *Program) untilSignalled() (context.Context, func()) {
+	signal.Ignore(syscall.SIGPIPE)
+	stop := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		stop = append(stop, syscall.SIGHUP)
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, stop...)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-signals:
+		case <-ctx.Done():
+			return
+		}
+		cancel()
+		select {
+		case <-signals:
+		case <-time.After(LeaveTime):
+			p.Say("not finished %v after the signal to stop: ending all the same", LeaveTime)
+		}
+		os.Exit(1)
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel()
+	}
+}
