@@ -1,0 +1,330 @@
+// Package group makes a client a well-behaved member of a consumer group: it says which partitions
+// it holds, gives them up cleanly, and tells what it waits for.
+//
+// The line that names the partitions is a promise: a message produced after it was printed is
+// received, by this member or by the one that gets the partition after it. See positions.go for
+// how it is kept.
+package group
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tkafka/pkg/cli"
+	"tkafka/pkg/cluster"
+	"tkafka/pkg/settings"
+)
+
+// Member is a member of a consumer group.
+type Member struct {
+	// Limit is how many messages are handed out in all; 0 is no limit.
+	Limit int
+
+	program *cli.Program
+	cluster *cluster.Cluster
+
+	topic string
+	group string
+
+	// What the program chose for its client.
+	client     *kgo.Client
+	latest     bool // auto.offset.reset
+	autoCommit bool // enable.auto.commit
+
+	handedOut int
+	err       error // why the last Poll ended
+
+	mu       sync.Mutex
+	owned    []int32  // what the group assigned to us
+	told     []int32  // what the last line said we hold
+	settled  bool     // the program is done with all it was handed
+	leaving  bool     // we are on our way out
+	waiting  *waiting // nil while we hold an assignment
+	resuming bool     // told that the group has committed offsets
+	troubled string   // the last trouble told
+}
+
+// Open checks the cluster, the topic and the group, as cluster.Open does, and makes a member of the
+// group that is to read the topic. It joins when its Options go to kgo.NewClient, together with
+// those that name topic, group, reset policy and balancer.
+func Open(ctx context.Context, program *cli.Program, flags *settings.Flags, topic, group string) (*Member, error) {
+	here, err := cluster.Open(ctx, program, flags, cluster.Needs{Read: topic, Group: group})
+	if err != nil {
+		return nil, err
+	}
+	return &Member{program: program, cluster: here, topic: topic, group: group, settled: true}, nil
+}
+
+// Options are the cluster's options and those that make the client a well-behaved member.
+//
+// Rebalances wait while a message that was handed out is being worked on (kgo.BlockRebalanceOnPoll),
+// as they do in the Java client and librdkafka, which rebalance within poll. So a partition is given
+// up with everything done on it committed, and the next member does not repeat it.
+func (m *Member) Options() []kgo.Opt {
+	return append(m.cluster.Options(),
+		kgo.WithHooks(m),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsAssigned(m.assigned),
+		kgo.OnPartitionsRevoked(m.revoked),
+		kgo.OnPartitionsLost(m.lost),
+		kgo.AdjustFetchOffsetsFn(m.positions),
+		// fetch.max.wait.ms, with the default of the other clients. The client asks each broker
+		// for its partitions in one request, and a partition that is ready a moment later than
+		// the rest waits for the next one: that would be franz-go's five seconds.
+		kgo.FetchMaxWait(500*time.Millisecond),
+		// Bounds the memory: one request at a time per broker of three, 5 MiB each.
+		kgo.MaxConcurrentFetches(3),
+		kgo.FetchMaxBytes(5<<20), // fetch.max.bytes
+	)
+}
+
+// OnNewClient is kgo's hook: the client exists and has not begun to work.
+func (m *Member) OnNewClient(client *kgo.Client) {
+	m.client = client
+	reset := client.OptValue(kgo.ConsumeResetOffset).(kgo.Offset)
+	m.latest = reset.EpochOffset() == kgo.NewOffset().AtEnd().EpochOffset()
+	m.autoCommit = !client.OptValue(kgo.DisableAutoCommit).(bool)
+	m.wait()
+}
+
+// Poll waits for messages and yields those that have arrived, at least one at a time. When the
+// loop's body comes to its end, they are dealt with: with automatic commit they count as read from
+// then on, and a rebalance that waited for them goes ahead. A body that returns or breaks leaves
+// them to be read again.
+//
+// The loop ends when Limit messages were handed out, when the context ends, or with an error that
+// waiting would not mend. Err tells.
+func (m *Member) Poll(ctx context.Context, client *kgo.Client) iter.Seq[[]*kgo.Record] {
+	return func(yield func([]*kgo.Record) bool) {
+		for {
+			var messages []*kgo.Record
+			if messages, m.err = m.poll(ctx, client, m.left()); m.err != nil {
+				return
+			}
+			m.settle(false)
+			m.handedOut += len(messages)
+			if !yield(messages) {
+				return
+			}
+			m.settle(true)
+		}
+	}
+}
+
+// PollOne is Poll for one message at a time.
+func (m *Member) PollOne(ctx context.Context, client *kgo.Client) iter.Seq[*kgo.Record] {
+	return func(yield func(*kgo.Record) bool) {
+		for {
+			messages, err := m.poll(ctx, client, 1)
+			if m.err = err; err != nil {
+				return
+			}
+			m.settle(false)
+			if !yield(messages[0]) {
+				return
+			}
+			m.settle(true)
+		}
+	}
+}
+
+// Err returns why the loop over Poll or PollOne ended: cli.Done at the limit, the context's error,
+// or what cannot be mended by waiting, in plain words.
+func (m *Member) Err() error { return m.err }
+
+// NotCommitted tells that the message could not be committed, and what follows from that.
+func (m *Member) NotCommitted(message *kgo.Record, err error) {
+	m.program.Say("not committed: %v: partition %d, offset %d will be read again by whoever has the partition",
+		m.cluster.Explain(err, "group "+m.group), message.Partition, message.Offset)
+}
+
+// left is how many messages may still be handed out, -1 for all there are.
+func (m *Member) left() int {
+	if m.Limit == 0 {
+		return -1
+	}
+	return m.Limit - m.handedOut
+}
+
+// poll returns at least one message and most at the most. An error that comes beside messages is
+// left for the next call, which meets it again.
+func (m *Member) poll(ctx context.Context, client *kgo.Client, most int) ([]*kgo.Record, error) {
+	if most == 0 {
+		return nil, cli.Done
+	}
+	for {
+		client.AllowRebalance()
+		fetches := client.PollRecords(ctx, most)
+		if messages := fetches.Records(); len(messages) > 0 {
+			return messages, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		for _, failed := range fetches.Errors() {
+			if err := m.fatal(failed.Err); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+func (m *Member) settle(settled bool) {
+	m.mu.Lock()
+	m.settled = settled
+	m.mu.Unlock()
+}
+
+// fatal returns the error in plain words if waiting will not mend it. Any other is told once; the
+// client goes on trying.
+func (m *Member) fatal(err error) error {
+	switch {
+	case errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.InconsistentGroupProtocol), errors.Is(err, kerr.InvalidGroupID):
+		return m.cluster.Explain(err, "group "+m.group)
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
+		return m.cluster.Explain(err, "topic "+m.topic)
+	case errors.Is(err, kgo.ErrClientClosed):
+		return err
+	}
+	var kicked *kgo.ErrGroupSession
+	if !errors.As(err, &kicked) { // that we are out of the group is told by lost
+		m.trouble(m.cluster.Explain(err, "topic "+m.topic).Error())
+	}
+	return nil
+}
+
+// trouble tells something once, until something else is to be told.
+func (m *Member) trouble(text string) {
+	m.mu.Lock()
+	again := m.troubled == text
+	m.troubled = text
+	m.mu.Unlock()
+	if !again {
+		m.program.Say("%s", text)
+	}
+}
+
+// assigned is called at the end of a rebalance with the partitions that were added.
+func (m *Member) assigned(ctx context.Context, _ *kgo.Client, added map[string][]int32) {
+	m.mu.Lock()
+	m.owned = append(m.owned, added[m.topic]...)
+	slices.Sort(m.owned)
+	nothing := len(m.owned) == 0
+	m.mu.Unlock()
+	if nothing { // and so nobody will ask for positions
+		m.tellNothing(ctx)
+	}
+}
+
+// revoked is called when a rebalance begins, or when we leave: what is done is committed while the
+// partitions are still ours.
+func (m *Member) revoked(ctx context.Context, client *kgo.Client, partitions map[string][]int32) {
+	m.mu.Lock()
+	settled, leaving := m.settled, m.leaving
+	m.mu.Unlock()
+	if m.autoCommit && settled && len(partitions) > 0 {
+		if err := client.CommitUncommittedOffsets(ctx); err != nil {
+			m.program.Say("could not commit: %v: the messages since the last commit will be read again",
+				m.cluster.Explain(err, "group "+m.group))
+		}
+	}
+	m.disown(partitions)
+	if !leaving {
+		m.wait()
+	}
+}
+
+// lost is called when the group has gone on without us: nothing can be committed any more.
+func (m *Member) lost(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
+	m.disown(partitions)
+	if len(partitions[m.topic]) > 0 {
+		m.program.Say("group %s has gone on without us: partitions %s pass to others; joining again",
+			m.group, ranges(partitions[m.topic]))
+		m.mu.Lock()
+		m.told = nil
+		m.mu.Unlock()
+	}
+	m.wait()
+}
+
+func (m *Member) disown(partitions map[string][]int32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.owned = slices.DeleteFunc(m.owned, func(partition int32) bool {
+		return slices.Contains(partitions[m.topic], partition)
+	})
+}
+
+// Leave commits what is done, leaves the group, so that the other members get the partitions at
+// once, and closes the client. It takes less than cli.LeaveTime; where the cluster does not answer
+// by then, it says what follows from that.
+func (m *Member) Leave(client *kgo.Client) {
+	m.mu.Lock()
+	m.leaving = true
+	m.mu.Unlock()
+	m.stopWaiting()
+
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		client.CloseAllowingRebalance()
+	}()
+	select {
+	case <-closed:
+		return
+	case <-time.After(cli.LeaveTime / 4):
+	}
+	// The client waits for the end of a rebalance before it leaves, and a rebalance can wait 45
+	// seconds for a lost member. Leaving by our own request ends our part in it.
+	ctx, cancel := context.WithTimeout(context.Background(), cli.LeaveTime/2)
+	defer cancel()
+	err := m.leaveNow(ctx)
+	select {
+	case <-closed:
+	case <-ctx.Done():
+		if err != nil {
+			m.program.Say("could not leave group %s, the cluster does not answer: its other members get our partitions in 45 s, and what was not committed will be read again", m.group)
+		}
+	}
+}
+
+func (m *Member) leaveNow(ctx context.Context) error {
+	id, _ := m.client.GroupMetadata()
+	if id == "" {
+		return nil // never been a member
+	}
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group = m.group
+	req.MemberID = id // before version 3
+	member := kmsg.NewLeaveGroupRequestMember()
+	member.MemberID = id
+	req.Members = append(req.Members, member)
+	resp, err := req.RequestWith(ctx, m.client)
+	if err != nil {
+		return err
+	}
+	return kerr.ErrorForCode(resp.ErrorCode)
+}
+
+// NewName returns the name of a group that has never been there before.
+func NewName(prefix string) string {
+	return prefix + "-" + strings.ToLower(rand.Text()[:12])
+}
+
+// Reset returns the position that a reset policy stands for: "earliest" or "latest".
+func Reset(policy string) kgo.Offset {
+	if policy == "earliest" {
+		return kgo.NewOffset().AtStart()
+	}
+	return kgo.NewOffset().AtEnd()
+}

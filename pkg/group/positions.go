@@ -1,0 +1,226 @@
+package group
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tkafka/pkg/cli"
+)
+
+// positions turns what the group has committed into the exact offsets to read from, before the
+// first fetch, and then announces the partitions.
+//
+// Left alone, the client would look up the end of a partition without a committed offset some time
+// after it was assigned, and a message produced in between would be "older". And it would commit
+// nothing for a partition before the first message: the next member to get it would look up the end
+// anew and miss what was produced meanwhile. Here the end is looked up now and, with automatic
+// commit, committed now, as the Java client commits each position it holds. Only then do we say
+// that the partition is ours.
+//
+// A committed offset may also be one that the topic does not have any more: retention deletes
+// messages, and a topic can be deleted and made anew. Then the reset policy decides.
+func (m *Member) positions(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	partitions := offsets[m.topic]
+	starts, ends, err := m.bounds(ctx, partitions)
+	if err != nil {
+		return nil, err
+	}
+	fresh := make(map[int32]kgo.EpochOffset)
+	committed, vanished, skipped := 0, 0, int64(0)
+	for partition, offset := range partitions {
+		at, start, end := offset.EpochOffset().Offset, starts[partition], ends[partition]
+		if start <= at && at <= end {
+			committed++
+			continue
+		}
+		if at >= 0 {
+			vanished++
+		}
+		if at = start; m.latest {
+			at = end
+			skipped += end - start
+		}
+		partitions[partition] = kgo.NewOffset().At(at)
+		fresh[partition] = kgo.EpochOffset{Epoch: -1, Offset: at}
+	}
+	if m.autoCommit && len(fresh) > 0 {
+		if err := m.commit(ctx, fresh); err != nil {
+			return nil, err
+		}
+	}
+	m.tellPositions(committed, vanished, skipped)
+	m.tell(len(ends))
+	return offsets, nil
+}
+
+// bounds returns the first offset of each partition and the one that its next message will get. It
+// asks until every one of our partitions has answered: a partition whose broker is lost gets a new
+// leader within seconds.
+func (m *Member) bounds(ctx context.Context, partitions map[int32]kgo.Offset) (starts, ends map[int32]int64, err error) {
+	admin := kadm.NewClient(m.client)
+	for {
+		starts, err = m.list(ctx, admin.ListStartOffsets, partitions)
+		if err == nil {
+			ends, err = m.list(ctx, admin.ListEndOffsets, partitions)
+		}
+		if err == nil || ctx.Err() != nil {
+			return starts, ends, err
+		}
+		if fatal := m.fatal(err); fatal != nil {
+			return nil, nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
+func (m *Member) list(ctx context.Context, ask func(context.Context, ...string) (kadm.ListedOffsets, error), partitions map[int32]kgo.Offset) (map[int32]int64, error) {
+	listed, err := ask(ctx, m.topic)
+	offsets := make(map[int32]int64)
+	for _, offset := range listed[m.topic] {
+		if offset.Err == nil {
+			offsets[offset.Partition] = offset.Offset
+		} else if _, ours := partitions[offset.Partition]; ours && err == nil {
+			err = offset.Err
+		}
+	}
+	for partition := range partitions {
+		if _, ok := offsets[partition]; !ok && err == nil {
+			err = fmt.Errorf("no answer about partition %d", partition)
+		}
+	}
+	return offsets, err
+}
+
+// commit commits the offsets for this generation of the group. After a rebalance that came in
+// between, the broker refuses, and so it must: the partitions may be another's.
+func (m *Member) commit(ctx context.Context, offsets map[int32]kgo.EpochOffset) (err error) {
+	all := map[string]map[int32]kgo.EpochOffset{m.topic: offsets}
+	m.client.CommitOffsetsSync(ctx, all, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, failed error) {
+		err = failed
+		if err != nil {
+			return
+		}
+		for _, topic := range resp.Topics {
+			for _, partition := range topic.Partitions {
+				if failed := kerr.ErrorForCode(partition.ErrorCode); failed != nil {
+					err = failed
+				}
+			}
+		}
+	})
+	return err
+}
+
+// tellPositions says, once, what the reset policy does and does not do here.
+func (m *Member) tellPositions(committed, vanished int, skipped int64) {
+	policy := "earliest"
+	if m.latest {
+		policy = "latest"
+	}
+	m.mu.Lock()
+	resuming := committed > 0 && !m.resuming
+	m.resuming = m.resuming || resuming
+	m.mu.Unlock()
+	if resuming {
+		m.program.Say("group %s goes on at its committed offsets; %s counts only for a group without", m.group, policy)
+	}
+	if vanished > 0 {
+		m.program.Say("%s committed offsets of group %s are not in the topic any more: %s counts there",
+			cli.Count(vanished), m.group, policy)
+	}
+	if skipped > 0 {
+		m.program.Say("latest: %s older messages are skipped", cli.Count(skipped))
+	}
+}
+
+// tell announces the partitions we hold out of all there are.
+func (m *Member) tell(total int) {
+	waited := m.stopWaiting()
+	m.mu.Lock()
+	now, before := slices.Clone(m.owned), m.told
+	m.told = now
+	m.mu.Unlock()
+	if slices.Equal(now, before) && !waited {
+		return
+	}
+	line := fmt.Sprintf("assigned %d of %d partitions: %s", len(now), total, ranges(now))
+	if gone := without(before, now); len(gone) > 0 {
+		line += ", lost " + ranges(gone)
+	}
+	m.program.Say("%s", line)
+}
+
+// tellNothing announces that we are a member without a partition, and why.
+func (m *Member) tellNothing(ctx context.Context) {
+	waited := m.stopWaiting()
+	m.mu.Lock()
+	before, first := m.told, m.told == nil
+	m.told = []int32{}
+	m.mu.Unlock()
+	if len(before) == 0 && !first && !waited {
+		return
+	}
+	line := "no partitions"
+	if members, partitions := m.size(ctx); members > 0 && partitions > 0 {
+		line = fmt.Sprintf("no partitions: %d members share %d", members, partitions)
+	}
+	if len(before) > 0 {
+		line += ", lost " + ranges(before)
+	}
+	m.program.Say("%s", line)
+}
+
+// size returns how many members the group has and how many partitions they share, or zeros where
+// the cluster does not say so within a second.
+func (m *Member) size(ctx context.Context) (members, partitions int) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	admin := kadm.NewClient(m.client)
+	groups, err := admin.DescribeGroups(ctx, m.group)
+	if err != nil {
+		return 0, 0
+	}
+	topics, err := admin.ListTopics(ctx, m.topic)
+	if err != nil {
+		return 0, 0
+	}
+	return len(groups[m.group].Members), len(topics[m.topic].Partitions)
+}
+
+func without(all, some []int32) []int32 {
+	return slices.DeleteFunc(slices.Clone(all), func(partition int32) bool {
+		return slices.Contains(some, partition)
+	})
+}
+
+// ranges writes sorted partitions as 0-7,12.
+func ranges(partitions []int32) string {
+	var text strings.Builder
+	for i := 0; i < len(partitions); {
+		end := i
+		for end+1 < len(partitions) && partitions[end+1] == partitions[end]+1 {
+			end++
+		}
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		fmt.Fprint(&text, partitions[i])
+		if end > i {
+			fmt.Fprintf(&text, "-%d", partitions[end])
+		}
+		i = end + 1
+	}
+	return text.String()
+}
