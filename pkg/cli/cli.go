@@ -28,6 +28,12 @@ import (
 // Done is returned by work that has nothing left to do. It ends a program cleanly.
 var Done = errors.New("done")
 
+// Stopped is returned by work that was asked to stop and has something to tell about it. It ends a
+// program cleanly, too.
+type Stopped string
+
+func (s Stopped) Error() string { return string(s) }
+
 // LeaveTime is how long a program may take to end once it was asked to: delivering what it has
 // accepted, committing, leaving its group.
 const LeaveTime = 2 * time.Second
@@ -93,10 +99,14 @@ func (p *Program) run(line []string, work func(ctx context.Context, args []strin
 // Status tells the error, where it is one, and returns the exit status that goes with it.
 func (p *Program) Status(ctx context.Context, err error) int {
 	var misuse *Misuse
+	var stopped Stopped
 	switch {
 	case err == nil, errors.Is(err, Done), errors.Is(err, syscall.EPIPE):
 		return 0
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return 0
+	case errors.As(err, &stopped):
+		p.Say("%s", stopped)
 		return 0
 	case errors.As(err, &misuse):
 		return p.misused(misuse.Problem)

@@ -90,7 +90,7 @@ func mendRefused(address string) string {
 	local := host == "localhost" || ip != nil && ip.IsLoopback()
 	switch {
 	case local && inContainer():
-		return "inside a container, localhost is the container itself (docker run --network host reaches the machine's)"
+		return "is the cluster running? (inside a container, localhost is the container itself; docker run --network host makes it the machine)"
 	case local:
 		return "is the cluster running? (start one of your own: go run ./classroom/cluster)"
 	}

@@ -116,7 +116,7 @@ func closed(stream *os.File) bool {
 func (d *delivery) read(ctx context.Context, input io.Reader) error {
 	limit := d.client.OptValue(kgo.ProducerBatchMaxBytes).(int32)
 	for r := lines.NewReader(input, int(limit)); ; {
-		if d.interactive {
+		if d.interactive && d.verbose {
 			d.program.Bottom(prompt)
 		}
 		line, err := r.Next()
@@ -159,15 +159,11 @@ func (d *delivery) send(ctx context.Context, message *message) {
 // sendAlone sends a message and waits for its acknowledgement.
 func (d *delivery) sendAlone(message *message) {
 	message.alone = true
-	acknowledged := make(chan struct{})
-	d.client.Produce(context.Background(), &message.Record, func(record *kgo.Record, err error) {
-		if err == nil && d.interactive {
-			d.program.Say("partition %d, offset %d", record.Partition, record.Offset)
-		}
-		d.finished(message, err)
-		close(acknowledged)
-	})
-	<-acknowledged
+	record, err := d.client.ProduceSync(context.Background(), &message.Record).First()
+	if err == nil && d.interactive {
+		d.program.Say("partition %d, offset %d", record.Partition, record.Offset)
+	}
+	d.finished(message, err)
 }
 
 // resend sends again, one by one, what was in a batch that the broker found too large: a topic may

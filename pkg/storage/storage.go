@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tkafka/pkg/cli"
 )
 
 // Storage pretends to store messages.
@@ -26,31 +28,17 @@ func AddFlag(flags *pflag.FlagSet, out io.Writer) *Storage {
 }
 
 // Store prints "Start Storing", takes its time and prints "End Storing". If the context ends before
-// that it returns at once, with an error that names what has not been stored and wraps the
-// context's.
+// that, it returns at once with a cli.Stopped that names what has not been stored.
 func (s *Storage) Store(ctx context.Context, message *kgo.Record) error {
 	if _, err := fmt.Fprintln(s.out, "Start Storing"); err != nil {
 		return err
 	}
 	select {
 	case <-ctx.Done():
-		return &Interrupted{message.Partition, message.Offset, ctx.Err()}
+		return cli.Stopped(fmt.Sprintf("stopped while storing: partition %d, offset %d is not committed and will be read again",
+			message.Partition, message.Offset))
 	case <-time.After(*s.time):
 	}
 	_, err := fmt.Fprintln(s.out, "End Storing")
 	return err
 }
-
-// Interrupted says which message has not been stored.
-type Interrupted struct {
-	Partition int32
-	Offset    int64
-	cause     error
-}
-
-func (i *Interrupted) Error() string {
-	return fmt.Sprintf("stopped while storing: partition %d, offset %d is not committed and will be read again",
-		i.Partition, i.Offset)
-}
-
-func (i *Interrupted) Unwrap() error { return i.cause }

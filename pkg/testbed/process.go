@@ -1,0 +1,262 @@
+package testbed
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"tkafka/pkg/cli"
+)
+
+// process is a program that runs beside the script.
+type process struct {
+	cmd            *exec.Cmd
+	input          io.WriteCloser // on a terminal, the keyboard
+	stdout, stderr output         // on a terminal, all that the screen was sent is in stdout
+	ended          chan struct{}
+	stopped        time.Time // when it was asked to stop
+}
+
+// output collects what a process prints and can be waited on.
+type output struct {
+	mu      sync.Mutex
+	text    []byte
+	read    int           // up to here, expect has matched
+	changed chan struct{} // closed with each change
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text = append(o.text, p...)
+	if o.changed != nil {
+		close(o.changed)
+		o.changed = nil
+	}
+	return len(p), nil
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return string(o.text)
+}
+
+// next returns the next match after the last one or, where there is none, what to wait on.
+func (o *output) next(pattern *regexp.Regexp) (match []byte, changed <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if at := pattern.FindIndex(o.text[o.read:]); at != nil {
+		match = bytes.Clone(o.text[o.read+at[0] : o.read+at[1]])
+		o.read += at[1]
+		return match, nil
+	}
+	if o.changed == nil {
+		o.changed = make(chan struct{})
+	}
+	return nil, o.changed
+}
+
+func (p *process) kill() {
+	select {
+	case <-p.ended:
+	default:
+		if p.cmd.Process != nil {
+			p.cmd.Process.Kill()
+			<-p.ended
+		}
+	}
+}
+
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	p := newProcess(ts, neg, args)
+	input, err := p.cmd.StdinPipe()
+	ts.Check(err)
+	p.input = input
+	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	ts.Check(p.cmd.Start())
+	go func() {
+		p.cmd.Wait()
+		close(p.ended)
+	}()
+}
+
+// startOnTerminal is start with a terminal of 80 columns for input, output and errors.
+func startOnTerminal(ts *testscript.TestScript, neg bool, args []string) {
+	p := newProcess(ts, neg, args)
+	screen, err := pty.StartWithSize(p.cmd, &pty.Winsize{Rows: 24, Cols: 80})
+	ts.Check(err)
+	p.input = screen
+	go func() {
+		io.Copy(&p.stdout, screen) // until the last one who has the terminal open is gone
+		p.cmd.Wait()
+		screen.Close()
+		close(p.ended)
+	}()
+}
+
+func newProcess(ts *testscript.TestScript, neg bool, args []string) *process {
+	b := bedOf(ts)
+	if neg || len(args) < 2 || b.processes[args[0]] != nil {
+		ts.Fatalf("usage: start|terminal NAME PROGRAM [ARG...], with a name that is not in use")
+	}
+	p := &process{
+		cmd:   exec.Command(lookPath(ts, args[1]), args[2:]...),
+		ended: make(chan struct{}),
+	}
+	p.cmd.Dir = ts.MkAbs(".")
+	p.cmd.Env = environment(ts)
+	b.processes[args[0]] = p
+	return p
+}
+
+// environment is what a program of ours, and the Go runtime in it, looks at.
+func environment(ts *testscript.TestScript) []string {
+	var env []string
+	for _, name := range []string{"PATH", "HOME", "GOCOVERDIR", "KAFKA_AUTH", "KAFKA_BROKERS", "KAFKA_KEYSTORE_PASSWORD"} {
+		if value := ts.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// lookPath finds a program in the script's PATH; exec.Command would look in our own.
+func lookPath(ts *testscript.TestScript, program string) string {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
+			return path
+		}
+	}
+	ts.Fatalf("no program %s", program)
+	return ""
+}
+
+func expect(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 || args[1] != "stdout" && args[1] != "stderr" {
+		ts.Fatalf("usage: expect NAME stdout|stderr REGEXP")
+	}
+	p := processOf(ts, args[0])
+	from := &p.stdout
+	if args[1] == "stderr" {
+		from = &p.stderr
+	}
+	pattern, err := regexp.Compile("(?m)" + args[2])
+	ts.Check(err)
+	deadline := time.After(Patience)
+	ended := p.ended
+	for {
+		match, changed := from.next(pattern)
+		if match != nil {
+			ts.Logf("%s %s: %s", args[0], args[1], match)
+			ts.Stdout().Write(append(match, '\n'))
+			return
+		}
+		select {
+		case <-changed:
+		case <-ended:
+			ended = nil // once more: its last words may have it
+			if match, _ := from.next(pattern); match == nil {
+				p.show(ts, args[0])
+				ts.Fatalf("%s ended without %q on %s", args[0], args[2], args[1])
+			} else {
+				ts.Stdout().Write(append(match, '\n'))
+				return
+			}
+		case <-deadline:
+			p.show(ts, args[0])
+			ts.Fatalf("no %q on %s of %s after %v", args[2], args[1], args[0], Patience)
+		}
+	}
+}
+
+func (p *process) show(ts *testscript.TestScript, name string) {
+	ts.Logf("[%s stdout]\n%s[%s stderr]\n%s", name, p.stdout.String(), name, p.stderr.String())
+}
+
+func feed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: feed NAME TEXT")
+	}
+	_, err := io.WriteString(processOf(ts, args[0]).input, args[1]+"\n")
+	ts.Check(err)
+}
+
+func signal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: signal NAME [SIGINT|SIGTERM|SIGHUP|SIGKILL]")
+	}
+	p, name := processOf(ts, args[0]), "SIGINT"
+	if len(args) == 2 {
+		name = args[1]
+	}
+	number, ok := map[string]os.Signal{
+		"SIGINT": os.Interrupt, "SIGTERM": syscall.SIGTERM, "SIGHUP": syscall.SIGHUP, "SIGKILL": os.Kill,
+	}[name]
+	if !ok {
+		ts.Fatalf("unknown signal %s", name)
+	}
+	p.stopped = time.Now()
+	ts.Check(p.cmd.Process.Signal(number))
+}
+
+func eof(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: eof NAME")
+	}
+	p := processOf(ts, args[0])
+	p.stopped = time.Now()
+	if _, onTerminal := p.input.(*os.File); onTerminal {
+		_, err := io.WriteString(p.input, "\x04") // Ctrl-D
+		ts.Check(err)
+		return
+	}
+	ts.Check(p.input.Close())
+}
+
+// ended waits for the end of a process. One that was asked to stop must not take longer than it may;
+// what it printed can be compared as testscript does after exec.
+func ended(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: ended NAME STATUS")
+	}
+	p := processOf(ts, args[0])
+	select {
+	case <-p.ended:
+	case <-time.After(Patience):
+		p.show(ts, args[0])
+		ts.Fatalf("%s has not ended after %v", args[0], Patience)
+	}
+	delete(bedOf(ts).processes, args[0])
+	p.show(ts, args[0])
+	io.WriteString(ts.Stdout(), p.stdout.String())
+	io.WriteString(ts.Stderr(), p.stderr.String())
+	if !p.stopped.IsZero() {
+		// What the machine takes to schedule two processes is not the program's fault.
+		const slack = 500 * time.Millisecond
+		if took := time.Since(p.stopped); took > cli.LeaveTime+slack {
+			ts.Fatalf("%s took %v to end after it was asked to", args[0], took)
+		}
+	}
+	if status := strconv.Itoa(p.cmd.ProcessState.ExitCode()); status != args[1] {
+		ts.Fatalf("%s ended with status %s, not %s", args[0], status, args[1])
+	}
+}
+
+func processOf(ts *testscript.TestScript, name string) *process {
+	p := bedOf(ts).processes[name]
+	if p == nil {
+		ts.Fatalf("%s has not been started, or has ended", name)
+	}
+	return p
+}

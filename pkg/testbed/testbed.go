@@ -1,0 +1,261 @@
+// Package testbed runs the acceptance scripts of a program: testdata/*.txtar, written for testscript
+// (https://pkg.go.dev/github.com/rogpeppe/go-internal/testscript), with the program's own main as a
+// process and a cluster to talk to.
+//
+// The cluster is an embedded one, with mutual TLS, unless TKAFKA_TEST_AUTH names a credentials
+// folder: then the scripts run on the cluster that this folder leads to. Such a folder must be an
+// administrator's, since each script makes a topic of its own and removes it with the groups that
+// have read it. Scripts that need more than that, a broker that dies or credentials that are
+// refused, begin with [!embedded] skip and a reason.
+//
+// A script finds $TOPIC (16 partitions, empty), $GROUP (unused), $BROKERS and, in its working
+// directory, the folder auth/. Beside testscript's own commands it has
+//
+//	start NAME PROGRAM [ARG...]       run a program in the background; its input stays open
+//	terminal NAME PROGRAM [ARG...]    the same, with a terminal for input and all output (stdout)
+//	expect NAME stdout|stderr REGEXP  wait until the output has a match, and print the match
+//	feed NAME TEXT                    write a line to its input
+//	signal NAME [SIGNAL]              send a signal, SIGINT if not told
+//	eof NAME                          close its input; on a terminal, type Ctrl-D
+//	ended NAME STATUS                 wait for the end, and require the status
+//	send [key=K] [partition=N] VALUE...  produce messages, all in order
+//	messages [FORMAT]                 print all messages of the topic
+//	limit BYTES                       set the topic's max.message.bytes
+//	committed GROUP                   print the committed offsets as partition:offset
+//	members GROUP N                   wait until the group is stable with N members
+//	evict GROUP                       make the group go on without its members
+//	credentials FOLDER USER [stranger|expired]  issue another folder of credentials (embedded only)
+//	cluster [plaintext] [USER=RIGHT...]  give the script an embedded cluster of its own
+//	lose BROKER / restore BROKER      kill a broker of that cluster and bring it back
+//	advertise HOST:PORT               make that cluster advertise this address alone
+//
+// A wait that takes longer than Patience fails the script.
+package testbed
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tkafka/pkg/embedded"
+	"tkafka/pkg/issuer"
+	"tkafka/pkg/settings"
+	"tkafka/pkg/tlsconf"
+)
+
+// Patience is how long a script waits for what must happen: far longer than it takes, so that a
+// busy machine does not fail it.
+const Patience = 60 * time.Second
+
+// Main runs the tests of a program. In scripts it goes by this name.
+func Main(m *testing.M, name string, main func()) {
+	testscript.Main(m, map[string]func(){name: main})
+}
+
+// Run runs the scripts in testdata. It is the body of the test of each program.
+func Run(t *testing.T) {
+	t.Parallel()
+	var shared sharedCluster
+	t.Cleanup(shared.close)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               func(env *testscript.Env) error { return setup(env, &shared) },
+		Cmds:                commands,
+		Condition: func(condition string) (bool, error) {
+			switch condition {
+			case "embedded":
+				return realFolder() == "", nil
+			case "root":
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", condition)
+		},
+	})
+}
+
+func realFolder() string { return os.Getenv("TKAFKA_TEST_AUTH") }
+
+// bed is what one script runs on.
+type bed struct {
+	dir       string // the script's working directory
+	topic     string
+	ca        *issuer.CA        // of the embedded cluster
+	embedded  *embedded.Cluster // nil on another cluster
+	private   bool              // the embedded cluster is this script's alone
+	client    *kgo.Client       // may do everything
+	admin     *kadm.Client
+	processes map[string]*process
+}
+
+type key struct{}
+
+func bedOf(ts *testscript.TestScript) *bed { return ts.Value(key{}).(*bed) }
+
+func setup(env *testscript.Env, shared *sharedCluster) error {
+	b := &bed{dir: env.WorkDir, processes: make(map[string]*process)}
+	env.Values[key{}] = b
+	env.Defer(b.close)
+	mark := strings.ToLower(rand.Text()[:8])
+	b.topic = "test-" + mark
+	env.Setenv("TOPIC", b.topic)
+	env.Setenv("GROUP", "group-"+mark)
+	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("ESCAPES", "\x1b[31mred\n\u009bx") // what must not reach a terminal
+
+	auth := filepath.Join(env.WorkDir, "auth")
+	if folder := realFolder(); folder != "" {
+		if err := os.CopyFS(auth, os.DirFS(folder)); err != nil {
+			return err
+		}
+		found, err := settings.InFolder(auth)
+		if err != nil {
+			return err
+		}
+		env.Setenv("BROKERS", strings.Join(found.Brokers, ","))
+		config, err := tlsconf.Load(auth, found.Password, nil)
+		if err != nil {
+			return err
+		}
+		b.client, err = kgo.NewClient(kgo.SeedBrokers(found.Brokers...), kgo.DialTLSConfig(config),
+			kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err != nil {
+			return err
+		}
+	} else {
+		cluster, ca, err := shared.get()
+		if err != nil {
+			return err
+		}
+		if err := b.use(cluster, ca, auth, "student"); err != nil {
+			return err
+		}
+		env.Setenv("BROKERS", strings.Join(cluster.Brokers(), ","))
+	}
+	b.admin = kadm.NewClient(b.client)
+	return b.makeTopic(b.topic)
+}
+
+// use makes the script run on an embedded cluster.
+func (b *bed) use(cluster *embedded.Cluster, ca *issuer.CA, auth, user string) (err error) {
+	if b.client != nil {
+		b.client.Close()
+	}
+	b.embedded, b.ca = cluster, ca
+	if b.client, err = cluster.Client(kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
+		return err
+	}
+	b.admin = kadm.NewClient(b.client)
+	identity, err := ca.Client(user)
+	if err != nil {
+		return err
+	}
+	return issuer.Folder{CA: ca, Identity: identity, Brokers: cluster.Brokers()}.Write(auth)
+}
+
+func (b *bed) makeTopic(name string) error {
+	ctx, cancel := patiently()
+	defer cancel()
+	if _, err := b.admin.CreateTopic(ctx, embedded.DefaultPartitions, -1, nil, name); err != nil {
+		return fmt.Errorf("cannot create topic %s: %w", name, err)
+	}
+	// A new topic is on the controller first and reaches each broker a moment later.
+	return until(ctx, func() bool {
+		topics, err := b.admin.ListTopics(ctx, name)
+		return err == nil && len(topics[name].Partitions) == embedded.DefaultPartitions && topics[name].Err == nil
+	})
+}
+
+// close ends what the script has left running and removes the traces that it left on the cluster.
+func (b *bed) close() {
+	for _, process := range b.processes {
+		process.kill()
+	}
+	switch {
+	case b.client == nil:
+	case b.private:
+		b.client.Close()
+		b.embedded.Close()
+	default:
+		b.removeTraces()
+		b.client.Close()
+	}
+}
+
+func (b *bed) removeTraces() {
+	ctx, cancel := patiently()
+	defer cancel()
+	groups, err := b.admin.ListGroups(ctx)
+	if err != nil {
+		return
+	}
+	for _, name := range groups.Groups() {
+		if offsets, err := b.admin.FetchOffsets(ctx, name); err == nil && offsets.Offsets()[b.topic] != nil {
+			b.evict(ctx, name) // who was killed is a member for 45 seconds more
+			b.admin.DeleteGroup(ctx, name)
+		}
+	}
+	b.admin.DeleteTopics(ctx, b.topic)
+}
+
+// sharedCluster is the embedded cluster of all scripts that do not need one of their own.
+type sharedCluster struct {
+	once    sync.Once
+	cluster *embedded.Cluster
+	ca      *issuer.CA
+	err     error
+}
+
+func (s *sharedCluster) get() (*embedded.Cluster, *issuer.CA, error) {
+	s.once.Do(func() { s.cluster, s.ca, s.err = startEmbedded(embedded.Config{}, true) })
+	return s.cluster, s.ca, s.err
+}
+
+func (s *sharedCluster) close() {
+	if s.cluster != nil {
+		s.cluster.Close()
+	}
+}
+
+func startEmbedded(config embedded.Config, secure bool) (*embedded.Cluster, *issuer.CA, error) {
+	ca, err := issuer.New("tkafka test authority", 24*time.Hour)
+	if err != nil {
+		return nil, nil, err
+	}
+	identity, err := ca.Broker("broker", "localhost", "127.0.0.1")
+	if err != nil {
+		return nil, nil, err
+	}
+	if secure {
+		config.TLS = ca.MutualTLS(identity)
+	}
+	cluster, err := embedded.Start(config)
+	return cluster, ca, err
+}
+
+func patiently() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), Patience)
+}
+
+// until asks again and again, as there is nothing to wait on at a cluster's side.
+func until(ctx context.Context, done func() bool) error {
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return nil
+}
