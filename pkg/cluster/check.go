@@ -144,27 +144,20 @@ func (c *Cluster) unreachable(failed []answer) error {
 // checkBrokers tells which brokers do not answer, and fails where none of those that the cluster
 // names does.
 func (c *Cluster) checkBrokers(good *answer, failed []answer) error {
-	ids := make(map[string]int32)
 	var advertised []answer
 	for _, broker := range good.metadata.Brokers {
-		ids[addressOf(broker)] = broker.NodeID
-	}
-	for _, a := range failed {
-		if _, ok := ids[a.address]; ok {
-			advertised = append(advertised, a)
+		address := addressOf(broker)
+		c.watch.know(address, broker.NodeID)
+		if at := slices.IndexFunc(failed, func(a answer) bool { return a.address == address }); at >= 0 {
+			advertised = append(advertised, failed[at])
 		}
 	}
-	if len(advertised) == len(ids) && len(ids) > 0 {
+	if len(advertised) == len(good.metadata.Brokers) && len(advertised) > 0 {
 		return fmt.Errorf("%s answers, but the addresses that its brokers advertise do not from here: %w",
 			good.address, c.unreachable(advertised))
 	}
 	for _, a := range failed {
-		cause := c.diagnose(a.address, a.err).cause
-		if id, ok := ids[a.address]; ok {
-			c.watch.lost(id, a.address, cause)
-		} else {
-			c.program.Say("%s does not answer (%s): going on with the other brokers", a.address, cause)
-		}
+		c.watch.lost(a.address, c.diagnose(a.address, a.err).cause)
 	}
 	return nil
 }

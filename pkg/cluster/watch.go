@@ -20,43 +20,62 @@ type watch struct {
 	cause   func(address string, err error) string
 
 	mu   sync.Mutex
-	away map[int32]bool
+	ids  map[string]int32 // the number of the broker at an address, as far as known
+	away map[string]bool
 }
 
 var _ kgo.HookBrokerConnect = (*watch)(nil)
 
 func newWatch(program *cli.Program, cause func(address string, err error) string) *watch {
-	return &watch{program: program, cause: cause, away: make(map[int32]bool)}
+	return &watch{program: program, cause: cause, ids: make(map[string]int32), away: make(map[string]bool)}
 }
 
 // OnBrokerConnect is called after each attempt to connect, with its error.
 func (w *watch) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	address := net.JoinHostPort(broker.Host, strconv.Itoa(int(broker.Port)))
+	if broker.NodeID >= 0 { // the client has no number for an address to start from
+		w.know(address, broker.NodeID)
+	}
 	switch {
-	case broker.NodeID < 0: // an address to start from, whose broker is not known yet
 	case err == nil:
-		w.back(broker.NodeID)
+		w.back(address)
 	case errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed), errors.Is(err, net.ErrClosed):
 		// We hung up ourselves.
 	default:
-		address := net.JoinHostPort(broker.Host, strconv.Itoa(int(broker.Port)))
-		w.lost(broker.NodeID, address, w.cause(address, err))
+		w.lost(address, w.cause(address, err))
 	}
 }
 
-func (w *watch) lost(id int32, address, cause string) {
+func (w *watch) know(address string, id int32) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.away[id] {
-		w.away[id] = true
+	w.ids[address] = id
+}
+
+func (w *watch) lost(address, cause string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.away[address] {
+		return
+	}
+	w.away[address] = true
+	if id, ok := w.ids[address]; ok {
 		w.program.Say("lost broker %d (%s): %s", id, address, cause)
+	} else {
+		w.program.Say("lost %s: %s", address, cause)
 	}
 }
 
-func (w *watch) back(id int32) {
+func (w *watch) back(address string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.away[id] {
-		delete(w.away, id)
+	if !w.away[address] {
+		return
+	}
+	delete(w.away, address)
+	if id, ok := w.ids[address]; ok {
 		w.program.Say("back with broker %d", id)
+	} else {
+		w.program.Say("back with %s", address)
 	}
 }

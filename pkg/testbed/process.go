@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tkafka/pkg/cli"
+	"tkafka/pkg/embedded"
 )
 
 // process is a program that runs beside the script.
@@ -105,6 +107,32 @@ func startOnTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	}()
 }
 
+// promise runs a member of a group many times over. The moment it says which partitions it holds, a
+// message goes to one of them, and the member must print it. In the arguments, % stands for the
+// number of the run, so that each can have a group without committed offsets.
+func promise(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: promise TIMES PROGRAM [ARG...]")
+	}
+	b := bedOf(ts)
+	times, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for run := range times {
+		number := strconv.Itoa(run)
+		line := []string{"promise " + number}
+		for _, arg := range args[1:] {
+			line = append(line, strings.ReplaceAll(arg, "%", number))
+		}
+		start(ts, false, line)
+		member := b.processes[line[0]]
+		member.await(ts, &member.stderr, "assigned 16 of 16 partitions: 0-15$")
+		ts.Check(b.produce(int32(run%embedded.DefaultPartitions), nil, "message "+number))
+		member.await(ts, &member.stdout, "message "+number+"$")
+		signal(ts, false, line[:1])
+		ended(ts, false, []string{line[0], "0"})
+	}
+}
+
 func newProcess(ts *testscript.TestScript, neg bool, args []string) *process {
 	b := bedOf(ts)
 	if neg || len(args) < 2 || b.processes[args[0]] != nil {
@@ -120,10 +148,10 @@ func newProcess(ts *testscript.TestScript, neg bool, args []string) *process {
 	return p
 }
 
-// environment is what a program of ours, and the Go runtime in it, looks at.
+// environment is what a program of ours looks at, and what a shell needs to start one.
 func environment(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "GOCOVERDIR", "KAFKA_AUTH", "KAFKA_BROKERS", "KAFKA_KEYSTORE_PASSWORD"} {
+	for _, name := range []string{"PATH", "HOME", "TOPIC", "GROUP", "GOCOVERDIR", "KAFKA_AUTH", "KAFKA_BROKERS", "KAFKA_KEYSTORE_PASSWORD"} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}
@@ -151,37 +179,39 @@ func expect(ts *testscript.TestScript, neg bool, args []string) {
 	if args[1] == "stderr" {
 		from = &p.stderr
 	}
-	pattern, err := regexp.Compile("(?m)" + args[2])
+	match := p.await(ts, from, args[2])
+	ts.Logf("%s", match)
+	ts.Stdout().Write(append(match, '\n'))
+}
+
+// await returns the next match in the output of the process.
+func (p *process) await(ts *testscript.TestScript, from *output, expression string) []byte {
+	pattern, err := regexp.Compile("(?m)" + expression)
 	ts.Check(err)
 	deadline := time.After(Patience)
-	ended := p.ended
+	running := p.ended
 	for {
 		match, changed := from.next(pattern)
-		if match != nil {
-			ts.Logf("%s %s: %s", args[0], args[1], match)
-			ts.Stdout().Write(append(match, '\n'))
-			return
+		switch {
+		case match != nil:
+			return match
+		case running == nil:
+			p.show(ts)
+			ts.Fatalf("%s ended without %q", p.cmd.Path, expression)
 		}
 		select {
 		case <-changed:
-		case <-ended:
-			ended = nil // once more: its last words may have it
-			if match, _ := from.next(pattern); match == nil {
-				p.show(ts, args[0])
-				ts.Fatalf("%s ended without %q on %s", args[0], args[2], args[1])
-			} else {
-				ts.Stdout().Write(append(match, '\n'))
-				return
-			}
+		case <-running:
+			running = nil // look once more, at its last words
 		case <-deadline:
-			p.show(ts, args[0])
-			ts.Fatalf("no %q on %s of %s after %v", args[2], args[1], args[0], Patience)
+			p.show(ts)
+			ts.Fatalf("no %q after %v", expression, Patience)
 		}
 	}
 }
 
-func (p *process) show(ts *testscript.TestScript, name string) {
-	ts.Logf("[%s stdout]\n%s[%s stderr]\n%s", name, p.stdout.String(), name, p.stderr.String())
+func (p *process) show(ts *testscript.TestScript) {
+	ts.Logf("[stdout of %q]\n%s[stderr]\n%s", p.cmd.Args, p.stdout.String(), p.stderr.String())
 }
 
 func feed(ts *testscript.TestScript, neg bool, args []string) {
@@ -234,11 +264,11 @@ func ended(ts *testscript.TestScript, neg bool, args []string) {
 	select {
 	case <-p.ended:
 	case <-time.After(Patience):
-		p.show(ts, args[0])
+		p.show(ts)
 		ts.Fatalf("%s has not ended after %v", args[0], Patience)
 	}
 	delete(bedOf(ts).processes, args[0])
-	p.show(ts, args[0])
+	p.show(ts)
 	io.WriteString(ts.Stdout(), p.stdout.String())
 	io.WriteString(ts.Stderr(), p.stderr.String())
 	if !p.stopped.IsZero() {

@@ -18,11 +18,12 @@
 //	signal NAME [SIGNAL]              send a signal, SIGINT if not told
 //	eof NAME                          close its input; on a terminal, type Ctrl-D
 //	ended NAME STATUS                 wait for the end, and require the status
+//	promise TIMES PROGRAM [ARG...]    hold a member to its word that it receives what is sent to it
 //	send [key=K] [partition=N] VALUE...  produce messages, all in order
 //	messages [FORMAT]                 print all messages of the topic
 //	limit BYTES                       set the topic's max.message.bytes
 //	committed GROUP                   print the committed offsets as partition:offset
-//	members GROUP N                   wait until the group is stable with N members
+//	members GROUP N                   wait until the group has N members
 //	evict GROUP                       make the group go on without its members
 //	credentials FOLDER USER [stranger|expired]  issue another folder of credentials (embedded only)
 //	cluster [plaintext] [USER=RIGHT...]  give the script an embedded cluster of its own
