@@ -50,7 +50,7 @@ func (c *Cluster) diagnose(address string, err error) problem {
 		return problem{"what answers there does not speak TLS", "is it the TLS port of a Kafka broker?"}
 	case strings.Contains(text, "appear to be a tls alert"):
 		return c.plaintextToTLS()
-	case errors.As(err, &cutShort), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+	case errors.As(err, &cutShort), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		if c.tls == nil {
 			return c.plaintextToTLS()
 		}

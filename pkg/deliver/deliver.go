@@ -115,7 +115,7 @@ func closed(stream *os.File) bool {
 // read sends lines until input ends.
 func (d *delivery) read(ctx context.Context, input io.Reader) error {
 	limit := d.client.OptValue(kgo.ProducerBatchMaxBytes).(int32)
-	for r := lines.NewReader(input, int(limit)); ; {
+	for r := lines.NewReader(input, int(limit)); ctx.Err() == nil; {
 		if d.interactive && d.verbose {
 			d.program.Bottom(prompt)
 		}
@@ -142,6 +142,7 @@ func (d *delivery) read(ctx context.Context, input io.Reader) error {
 		}
 		d.send(ctx, message)
 	}
+	return ctx.Err()
 }
 
 func (d *delivery) send(ctx context.Context, message *message) {
@@ -189,6 +190,8 @@ func (d *delivery) finished(message *message, err error) {
 	case errors.Is(err, kerr.MessageTooLarge) && !message.alone:
 		d.refused <- message // there is room: it has been one of the client's buffered records
 		return
+	case errors.Is(err, kgo.ErrClientClosed):
+		return // finish has told what was on its way
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed),
 		errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
 		// This will be the answer to all that follow.

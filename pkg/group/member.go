@@ -244,17 +244,33 @@ func (m *Member) revoked(ctx context.Context, client *kgo.Client, partitions map
 	}
 }
 
-// lost is called when the group has gone on without us: nothing can be committed any more.
+// lost is called when a session with the group has failed, before OnGroupManageError tells why:
+// nothing can be committed any more.
 func (m *Member) lost(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
 	m.disown(partitions)
-	if len(partitions[m.topic]) > 0 {
-		m.program.Say("group %s has gone on without us: partitions %s pass to others; joining again",
-			m.group, ranges(partitions[m.topic]))
-		m.mu.Lock()
-		m.told = nil
-		m.mu.Unlock()
+}
+
+// OnGroupManageError is kgo's hook: it tells what ended a session with the group. The client joins
+// again on its own.
+func (m *Member) OnGroupManageError(err error) {
+	m.mu.Lock()
+	before := m.told
+	m.told = nil
+	m.mu.Unlock()
+	if len(before) > 0 {
+		text := "cannot reach the coordinator of group " + m.group + ", and so hold no partition"
+		if isKafka(err) {
+			text = m.cluster.Explain(err, "group "+m.group).Error()
+		}
+		m.program.Say("%s: partitions %s pass to others unless we are back in time; joining again", text, ranges(before))
 	}
 	m.wait()
+}
+
+// isKafka reports whether a broker sent the error.
+func isKafka(err error) bool {
+	var kafka *kerr.Error
+	return errors.As(err, &kafka)
 }
 
 func (m *Member) disown(partitions map[string][]int32) {
