@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tkafka/pkg/issuer"
+	"tkafka/pkg/settings"
+	"tkafka/pkg/tlsconf"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"cluster": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"start":   start,
+			"said":    said,
+			"quit":    quit,
+			"send":    send,
+			"receive": receive,
+			"taken":   taken,
+			"foreign": foreign,
+			"mode":    mode,
+			"fails":   fails,
+		},
+	})
+}
+
+// running is a cluster that start began and quit has not ended.
+type running struct {
+	cmd     *exec.Cmd
+	brokers string
+	stderr  output
+	ended   chan error
+}
+
+// output collects what a process says while others read it.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+var clusters sync.Map // of the scripts that have one running
+
+// start [flags]: runs a cluster until quit, and returns when it has printed its brokers.
+func start(ts *testscript.TestScript, _ bool, args []string) {
+	r := &running{cmd: exec.Command("cluster", args...), ended: make(chan error, 1)}
+	r.cmd.Dir = ts.MkAbs(".")
+	r.cmd.Stderr = &r.stderr
+	stdout, err := r.cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(r.cmd.Start())
+	ts.Defer(func() { r.cmd.Process.Kill() })
+
+	lines := bufio.NewReader(stdout)
+	r.brokers, err = lines.ReadString('\n')
+	if err != nil {
+		ts.Fatalf("the cluster printed no brokers (%v):\n%s", err, r.stderr.String())
+	}
+	go func() {
+		rest := new(strings.Builder)
+		lines.WriteTo(rest)
+		err := r.cmd.Wait()
+		if rest.Len() > 0 {
+			err = fmt.Errorf("more than the brokers on standard output: %q (%v)", rest, err)
+		}
+		r.ended <- err
+	}()
+	clusters.Store(ts, r)
+	ts.Logf("%s%s", r.brokers, r.stderr.String())
+}
+
+func current(ts *testscript.TestScript) *running {
+	r, ok := clusters.Load(ts)
+	if !ok {
+		ts.Fatalf("no cluster was started")
+	}
+	return r.(*running)
+}
+
+// said text: waits until the cluster has said it on standard error.
+func said(ts *testscript.TestScript, _ bool, args []string) {
+	r := current(ts)
+	for end := time.Now().Add(5 * time.Second); !strings.Contains(r.stderr.String(), args[0]); {
+		if time.Now().After(end) {
+			ts.Fatalf("it did not say %q, but\n%s", args[0], r.stderr.String())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// quit TERM|INT|KILL: ends the cluster. Unless killed, it has to end with status 0 within 2 seconds.
+func quit(ts *testscript.TestScript, _ bool, args []string) {
+	r := current(ts)
+	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
+	ts.Check(r.cmd.Process.Signal(signals[args[0]]))
+	select {
+	case err := <-r.ended:
+		if args[0] != "KILL" && err != nil {
+			ts.Fatalf("stopped by %s: %v\n%s", args[0], err, r.stderr.String())
+		}
+	case <-time.After(2 * time.Second):
+		ts.Fatalf("still there 2 seconds after %s", args[0])
+	}
+}
+
+// connect makes a client of the credentials in a folder, as a student's program does.
+func connect(ts *testscript.TestScript, folder string, options ...kgo.Opt) *kgo.Client {
+	found, err := settings.InFolder(ts.MkAbs(folder))
+	ts.Check(err)
+	config, err := tlsconf.Load(found.Folder, found.Password, func(string) {})
+	ts.Check(err)
+	client, err := kgo.NewClient(append(options,
+		kgo.SeedBrokers(found.Brokers...),
+		kgo.DialTLSConfig(config),
+	)...)
+	ts.Check(err)
+	return client
+}
+
+// send FOLDER TOPIC TEXT...: sends messages. With ! the cluster must refuse us.
+func send(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	client := connect(ts, args[0], kgo.DefaultProduceTopic(args[1]))
+	defer client.Close()
+	if err := client.Ping(ctx); (err != nil) != neg {
+		ts.Fatalf("connecting: %v", err)
+	}
+	if neg {
+		return
+	}
+	for _, text := range args[2:] {
+		ts.Check(client.ProduceSync(ctx, kgo.StringRecord(text)).FirstErr())
+	}
+}
+
+// receive FOLDER TOPIC GROUP TEXT...: a group member receives and commits exactly these messages,
+// in any order.
+func receive(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	client := connect(ts, args[0], kgo.ConsumeTopics(args[1]), kgo.ConsumerGroup(args[2]),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())
+	defer client.Close() // leaves the group: the next member need not wait for this one
+	missing := make(map[string]bool)
+	for _, text := range args[3:] {
+		missing[text] = true
+	}
+	for len(missing) > 0 {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err0(); err != nil {
+			ts.Fatalf("missing %v: %v", missing, err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if !missing[string(r.Value)] {
+				ts.Fatalf("received %q", r.Value)
+			}
+			delete(missing, string(r.Value))
+		})
+	}
+	ts.Check(client.CommitUncommittedOffsets(ctx))
+	lag, err := kadm.NewClient(client).Lag(ctx, args[2])
+	ts.Check(err)
+	if total := lag[args[2]].Lag.Total(); total != 0 {
+		ts.Fatalf("%d messages were not received", total)
+	}
+}
+
+// taken ENV: occupies a port until the script ends, and puts its number in a variable.
+func taken(ts *testscript.TestScript, _ bool, args []string) {
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { socket.Close() })
+	_, port, err := net.SplitHostPort(socket.Addr().String())
+	ts.Check(err)
+	ts.Setenv(args[0], port)
+}
+
+// foreign FOLDER: fills it with the credentials of another cluster.
+func foreign(ts *testscript.TestScript, _ bool, args []string) {
+	ca, err := issuer.New("the course", time.Hour)
+	ts.Check(err)
+	identity, err := ca.Client("client7")
+	ts.Check(err)
+	ts.Check(issuer.Folder{CA: ca, Identity: identity, Brokers: []string{"kafka.example.com:19093"}}.Write(ts.MkAbs(args[0])))
+}
+
+// mode 600 FILE: checks the permissions of a file.
+func mode(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("%s has mode %s", args[1], got)
+	}
+}
+
+// fails STATUS COMMAND...: runs a command that has to end with this status.
+func fails(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || fmt.Sprint(exit.ExitCode()) != args[0] {
+		ts.Fatalf("it ended with %v, want status %s", err, args[0])
+	}
+}

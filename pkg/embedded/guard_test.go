@@ -1,0 +1,415 @@
+package embedded
+
+import (
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kbin"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// dial connects to the first broker, over TLS if told how.
+func dial(t *testing.T, c *Cluster, config *tls.Config) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", c.Brokers()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config != nil {
+		config = config.Clone()
+		config.ServerName = "localhost"
+		conn = tls.Client(conn, config)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	return conn
+}
+
+// header is the beginning of a request: how long it says it is, its API key and its version.
+func header(size uint32, key, version int16) []byte {
+	b := binary.BigEndian.AppendUint32(nil, size)
+	b = kbin.AppendInt16(b, key)
+	b = kbin.AppendInt16(b, version)
+	b = kbin.AppendInt32(b, 1)               // correlation ID
+	return kbin.AppendNullableString(b, nil) // client ID
+}
+
+// hangsUp reads until the broker hangs up, and returns what it said before. A broker that keeps
+// the connection fails the test.
+func hangsUp(t *testing.T, conn net.Conn) []byte {
+	t.Helper()
+	answer, err := io.ReadAll(conn)
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		t.Error("the broker does not hang up")
+	}
+	return answer
+}
+
+// Whatever a peer sends, it loses its connection and the cluster goes on.
+func TestOutlivesBadPeers(t *testing.T) {
+	server, student := classroom(t, "client60")
+	c := start(t, Config{Topics: []string{"t"}, TLS: server})
+	stranger, _ := classroom(t, "stranger") // another authority's
+
+	for _, test := range []struct {
+		name string
+		tls  *tls.Config // nil: none
+		send []byte
+	}{
+		{"unknown API key", student, header(10, 999, 0)},
+		{"negative API key", student, header(10, -1, 0)},
+		{"API key that kfake does not have", student, header(10, kmsg.ControlledShutdown.Int16(), 0)},
+		{"unknown version", student, header(10, kmsg.Metadata.Int16(), 99)},
+		{"negative version", student, header(10, kmsg.Metadata.Int16(), -1)},
+		{"password login", student, header(10, kmsg.SASLHandshake.Int16(), 1)},
+		{"1 GiB announced", student, header(1<<30, kmsg.Produce.Int16(), 9)},
+		{"4 GiB announced", student, header(1<<32-1, kmsg.Produce.Int16(), 9)},
+		{"nothing announced", student, header(0, kmsg.Produce.Int16(), 9)},
+		{"less than a header", student, header(9, kmsg.Produce.Int16(), 9)},
+		{"client name longer than the request", student, append(header(10, kmsg.Metadata.Int16(), 1)[:12], 0x7f, 0xff)},
+		{"four billion tags", student, append(header(15, kmsg.ApiVersions.Int16(), 3), 0xff, 0xff, 0xff, 0xff, 0x0f)},
+		{"plain HTTP", nil, []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")},
+		{"plain Kafka", nil, header(10, kmsg.ApiVersions.Int16(), 0)},
+		{"zeros", nil, make([]byte, 4096)},
+		{"no client certificate", &tls.Config{RootCAs: student.RootCAs}, header(10, kmsg.ApiVersions.Int16(), 0)},
+		{"foreign client certificate", &tls.Config{RootCAs: student.RootCAs, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &stranger.Certificates[0], nil
+		}}, header(10, kmsg.ApiVersions.Int16(), 0)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			conn := dial(t, c, test.tls)
+			conn.Write(test.send)
+			hangsUp(t, conn)
+			exchange(t, c, "t", kgo.DialTLSConfig(student))
+		})
+	}
+
+	t.Run("HTTP client", func(t *testing.T) {
+		web := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+		if response, err := web.Get("http://" + c.Brokers()[0]); err == nil {
+			response.Body.Close()
+			t.Error("a web server answered")
+		}
+	})
+	t.Run("hundreds at once", func(t *testing.T) {
+		for i := range 300 {
+			conn := dial(t, c, nil)
+			conn.Write(make([]byte, i%7)) // some begin a handshake that never goes on
+		}
+		exchange(t, c, "t", kgo.DialTLSConfig(student))
+	})
+}
+
+// A refused student reads why, not "connection reset by peer", however much was sent meanwhile.
+func TestRefusalIsTold(t *testing.T) {
+	server, student := classroom(t, "client60")
+	c := start(t, Config{Ports: []int{0}, TLS: server})
+	for range 20 {
+		conn := dial(t, c, &tls.Config{RootCAs: student.RootCAs})
+		for range 400 {
+			if _, err := conn.Write(make([]byte, 100)); err != nil {
+				t.Fatal("while writing:", err)
+			}
+		}
+		_, err := conn.Read(make([]byte, 1))
+		if err == nil || !strings.Contains(err.Error(), "certificate required") {
+			t.Fatalf("got %v, want certificate required", err)
+		}
+	}
+}
+
+// Memory follows the bytes that come, not the bytes that are announced.
+func TestAnnouncedSizeIsNotAllocated(t *testing.T) {
+	c := start(t, Config{Ports: []int{0}})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 10 {
+		conn := dial(t, c, nil)
+		conn.Write(header(maxRequest, kmsg.Produce.Int16(), 9))
+		conn.(*net.TCPConn).CloseWrite()
+		hangsUp(t, conn)
+	}
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 10<<20 {
+		t.Errorf("%d MiB allocated for 10 requests that never came", grown>>20)
+	}
+}
+
+// Connections that come to nothing are given up, wherever they stop.
+func TestHalfOpenConnectionsEnd(t *testing.T) {
+	server, student := classroom(t, "client60")
+	c := start(t, Config{Ports: []int{0}, Topics: []string{"t"}, TLS: server, limits: limits{
+		handshake: 100 * time.Millisecond,
+		refusal:   10 * time.Millisecond,
+		idle:      500 * time.Millisecond,
+	}})
+	for name, begin := range map[string]func() net.Conn{
+		"says nothing": func() net.Conn { return dial(t, c, nil) },
+		"begins a handshake": func() net.Conn {
+			conn := dial(t, c, nil)
+			conn.Write([]byte{22, 3, 1, 2, 0, 1}) // the first bytes of a ClientHello
+			return conn
+		},
+		"asks nothing": func() net.Conn {
+			conn := dial(t, c, student)
+			conn.(*tls.Conn).Handshake()
+			return conn
+		},
+		"begins a request": func() net.Conn {
+			conn := dial(t, c, student)
+			conn.Write(header(1000, kmsg.Metadata.Int16(), 1))
+			return conn
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hangsUp(t, begin())
+			waitUntil(t, "the broker forgets the connection", func() bool { return c.doors[0].count() == 0 })
+		})
+	}
+	t.Run("vanishes", func(t *testing.T) {
+		for range 20 {
+			conn := dial(t, c, student)
+			conn.(*tls.Conn).Handshake()
+			conn.(*tls.Conn).NetConn().Close()
+		}
+		waitUntil(t, "the broker forgets the connections", func() bool { return c.doors[0].count() == 0 })
+	})
+}
+
+// A failing Accept, which a machine out of file descriptors has, does not end a broker.
+func TestAcceptGoesOnAfterErrors(t *testing.T) {
+	c := start(t, Config{Ports: []int{0}})
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	socket := &faultySocket{errs: 2, conn: theirs, closed: make(chan struct{})}
+	defer socket.Close()
+	d := c.doors[0]
+	go d.accept(socket, d.down)
+
+	ours.SetDeadline(time.Now().Add(10 * time.Second))
+	go ours.Write(header(10, kmsg.ApiVersions.Int16(), 0))
+	if _, err := ours.Read(make([]byte, 4)); err != nil {
+		t.Error("no answer after errors of Accept:", err)
+	}
+}
+
+type faultySocket struct {
+	errs   int
+	conn   net.Conn
+	closed chan struct{}
+}
+
+func (s *faultySocket) Accept() (net.Conn, error) {
+	if s.errs > 0 {
+		s.errs--
+		return nil, errors.New("too many open files")
+	}
+	if s.conn != nil {
+		conn := s.conn
+		s.conn = nil
+		return conn, nil
+	}
+	<-s.closed
+	return nil, net.ErrClosed
+}
+
+func (s *faultySocket) Close() error { close(s.closed); return nil }
+
+func (s *faultySocket) Addr() net.Addr { return address("faulty") }
+
+// Requests that are well-formed, and end a kfake without a guard.
+func TestOutlivesBadRequests(t *testing.T) {
+	c := start(t, Config{Ports: []int{0}, Topics: []string{"t"}})
+	for name, request := range map[string]kmsg.Request{
+		"partition twice": produce(11, 0, 0),
+		"topics by ID": func() kmsg.Request {
+			r := produce(13, 0)
+			other := r.Topics[0]
+			other.TopicID[0] = 1
+			r.Topics = append(r.Topics, other)
+			return r
+		}(),
+		"two billion partitions": func() kmsg.Request {
+			r := kmsg.NewPtrCreateTopicsRequest()
+			r.Version = 5
+			topic := kmsg.NewCreateTopicsRequestTopic()
+			topic.Topic, topic.NumPartitions, topic.ReplicationFactor = "huge", 1<<31-1, 1
+			r.Topics = append(r.Topics, topic)
+			return r
+		}(),
+		"two billion partitions more": func() kmsg.Request {
+			r := kmsg.NewPtrCreatePartitionsRequest()
+			topic := kmsg.NewCreatePartitionsRequestTopic()
+			topic.Topic, topic.Count = "t", 1<<31-1
+			r.Topics = append(r.Topics, topic)
+			return r
+		}(),
+		"a broker's interval of nothing": func() kmsg.Request {
+			r := kmsg.NewPtrIncrementalAlterConfigsRequest()
+			resource := kmsg.NewIncrementalAlterConfigsRequestResource()
+			resource.ResourceType = kmsg.ConfigResourceTypeBroker
+			config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+			config.Name, config.Value = "log.cleaner.backoff.ms", kmsg.StringPtr("0")
+			resource.Configs = append(resource.Configs, config)
+			r.Resources = append(r.Resources, resource)
+			return r
+		}(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := dial(t, c, nil)
+			conn.Write(kmsg.NewRequestFormatter().AppendRequest(nil, request, 1))
+			if answer := hangsUp(t, conn); len(answer) > 0 {
+				t.Errorf("it was answered with %d bytes", len(answer))
+			}
+			exchange(t, c, "t")
+		})
+	}
+}
+
+// produce is a request with one record for each of the partitions of topic t.
+func produce(version int16, partitions ...int32) *kmsg.ProduceRequest {
+	r := kmsg.NewPtrProduceRequest()
+	r.Version = version
+	topic := kmsg.NewProduceRequestTopic()
+	topic.Topic = "t"
+	for _, p := range partitions {
+		partition := kmsg.NewProduceRequestTopicPartition()
+		partition.Partition = p
+		topic.Partitions = append(topic.Partitions, partition)
+	}
+	r.Topics = append(r.Topics, topic)
+	return r
+}
+
+// One request with the same partition of two topics is no partition twice.
+func TestTwoTopicsInOneRequest(t *testing.T) {
+	c := start(t, Config{Ports: []int{0}, Topics: []string{"t", "u"}})
+	cl := client(t, c, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(50*time.Millisecond))
+	if err := cl.ProduceSync(deadline(t), &kgo.Record{Topic: "t"}, &kgo.Record{Topic: "u"}).FirstErr(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The end of a partition never moves back.
+func TestBatchWithoutRecords(t *testing.T) {
+	c := start(t, Config{Ports: []int{0}, Topics: []string{"t"}})
+	batch := kmsg.RecordBatch{Magic: 2, NumRecords: -5, LastOffsetDelta: -6, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1}
+	r := produce(11, 0)
+	batch.Length = int32(len(batch.AppendTo(nil)) - 12)
+	r.Topics[0].Partitions[0].Records = batch.AppendTo(nil)
+	conn := dial(t, c, nil)
+	conn.Write(kmsg.NewRequestFormatter().AppendRequest(nil, r, 1))
+	if answer := hangsUp(t, conn); len(answer) > 0 {
+		t.Errorf("it was answered with %d bytes", len(answer))
+	}
+}
+
+// A client may be newer than the cluster: it is told what the cluster knows, and comes down to that.
+func TestNewerClient(t *testing.T) {
+	c := start(t, Config{Ports: []int{0}})
+	conn := dial(t, c, nil)
+	request := header(19, kmsg.ApiVersions.Int16(), 99)
+	// Tags of the header; name, version, cluster and node of the client; tags of the body.
+	conn.Write(append(request, 0, 1, 1, 0, 0xff, 0xff, 0xff, 0xff, 0))
+	answer := make([]byte, 10)
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		t.Fatal(err)
+	}
+	if code := int16(binary.BigEndian.Uint16(answer[8:])); code != kerr.UnsupportedVersion.Code {
+		t.Errorf("answered with error code %d, want UNSUPPORTED_VERSION", code)
+	}
+}
+
+// Random requests of every kind that kfake knows, first whole ones with odd contents, then garbage.
+func TestOutlivesRandomRequests(t *testing.T) {
+	const seed, rounds = 60, 4000
+	c := start(t, Config{Ports: []int{0}, Topics: []string{"t", "u"}})
+	random := rand.New(rand.NewPCG(seed, seed))
+	var keys []int16
+	for key := range int16(200) {
+		if _, ok := c.doors[0].rules[key]; ok {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) < 30 {
+		t.Fatalf("kfake knows %d requests only", len(keys))
+	}
+	conn := dial(t, c, nil)
+	for range rounds {
+		key := keys[random.IntN(len(keys))]
+		versions := c.doors[0].rules[key]
+		request := kmsg.RequestForKey(key)
+		request.SetVersion(versions.min + int16(random.IntN(int(versions.max-versions.min)+1)))
+		fill(random, reflect.ValueOf(request).Elem(), "")
+		frame := kmsg.NewRequestFormatter().AppendRequest(nil, request, 1)
+		if body := frame[14:]; len(body) > 0 && random.IntN(4) == 0 {
+			for range 1 + random.IntN(4) {
+				body[random.IntN(len(body))] = byte(random.IntN(128))
+			}
+		}
+		conn.Write(frame)
+		conn.SetReadDeadline(time.Now().Add(5 * time.Millisecond)) // some wait for members or messages
+		if _, err := readRequest(conn); err != nil {
+			conn.Close()
+			conn = dial(t, c, nil)
+		}
+	}
+	exchange(t, c, "u")
+}
+
+// fill gives the fields of a request values that are plausible, and some that are not.
+func fill(random *rand.Rand, v reflect.Value, name string) {
+	pick := func(n int) bool { return random.IntN(n) == 0 }
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if field := v.Type().Field(i); field.IsExported() && field.Name != "Version" && field.Name != "UnknownTags" {
+				fill(random, v.Field(i), field.Name)
+			}
+		}
+	case reflect.Pointer:
+		if !pick(3) {
+			v.Set(reflect.New(v.Type().Elem()))
+			fill(random, v.Elem(), name)
+		}
+	case reflect.Slice:
+		if !pick(8) {
+			n := random.IntN(4)
+			v.Set(reflect.MakeSlice(v.Type(), n, n))
+			for i := range n {
+				fill(random, v.Index(i), name)
+			}
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(random, v.Index(i), name)
+		}
+	case reflect.String:
+		words := []string{"t", "t", "t", "v", "g", "g", "", "range", "consumer", "txn", "compact", "cleanup.policy", "retention.ms", "-1", "0", "/", "../../x"}
+		v.SetString(words[random.IntN(len(words))])
+	case reflect.Bool:
+		v.SetBool(pick(2))
+	case reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		numbers := []int64{0, 0, 1, 1, 2, 3, -1, -1, -2, 100, 6000, 45000, 1<<15 - 1, 1<<31 - 1, -1 << 31, 1<<63 - 1, -1 << 63}
+		if n := numbers[random.IntN(len(numbers))]; !v.OverflowInt(n) {
+			v.SetInt(n)
+		}
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(uint64(random.IntN(256)))
+	case reflect.Float64:
+		v.SetFloat([]float64{0, -1, 1e308}[random.IntN(3)])
+	}
+}
