@@ -1,0 +1,273 @@
+// Package classroom has no code of its own: the tools are in the folders below. Here the README is
+// put to the test.
+package classroom
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+// elsewhere are commands that this test must not run, with what runs them instead.
+var elsewhere = map[string]string{
+	"go run ./classroom/tour": "the test of classroom/tour",
+	"go test ./...":           "whoever runs this test",
+}
+
+// patience is how long an expected line may take: compiling a program for the first time is in it.
+const patience = 90 * time.Second
+
+// TestTranscripts types what the README's transcripts show, each terminal=NAME in a terminal of its
+// own, in the order of the text, and expects what they show to be printed:
+//
+//	$ command       typed at the shell's prompt
+//	> text          typed at a program's prompt
+//	^C, ^D          the key
+//	...             any lines
+//	anything else   a line that is printed, with any digits for digits
+func TestTranscripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles and runs every program")
+	}
+	root := copyOfRepository(t)
+	terminals := make(map[string]*terminal)
+	for _, block := range transcripts(t) {
+		if block.terminal == "" {
+			for _, line := range block.lines {
+				command, isCommand := strings.CutPrefix(line, "$ ")
+				if isCommand && elsewhere[command] == "" {
+					t.Errorf("README.md:%d: nothing runs %q", block.line, command)
+				}
+			}
+			continue
+		}
+		if terminals[block.terminal] == nil {
+			terminals[block.terminal] = openTerminal(t, root, block.terminal)
+		}
+		terminals[block.terminal].play(block)
+	}
+}
+
+type block struct {
+	line     int
+	terminal string
+	lines    []string
+}
+
+var fence = regexp.MustCompile("^```console(?: terminal=(\\w+))?$")
+
+func transcripts(t *testing.T) (blocks []block) {
+	text, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open *block
+	number := 0
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		number++
+		switch line := lines.Text(); {
+		case open == nil && fence.MatchString(line):
+			open = &block{line: number, terminal: fence.FindStringSubmatch(line)[1]}
+		case open == nil && strings.HasPrefix(line, "```console"):
+			t.Fatalf("README.md:%d: cannot read %s", number, line)
+		case open != nil && line == "```":
+			blocks = append(blocks, *open)
+			open = nil
+		case open != nil:
+			open.lines = append(open.lines, line)
+		}
+	}
+	if len(blocks) == 0 {
+		t.Fatal("README.md has no transcripts")
+	}
+	return blocks
+}
+
+// copyOfRepository is a clone as a student has it: with an auth/ that nobody has put anything into.
+func copyOfRepository(t *testing.T) string {
+	root := t.TempDir()
+	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	list.Dir = ".."
+	files, err := list.Output()
+	if err != nil {
+		t.Skipf("not a git checkout: %v", err)
+	}
+	for name := range strings.SplitSeq(strings.TrimRight(string(files), "\x00"), "\x00") {
+		text, err := os.ReadFile(filepath.Join("..", name))
+		if os.IsNotExist(err) {
+			continue // deleted, and not committed yet
+		}
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(root, name), text, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// terminal is a shell with a screen and a keyboard.
+type terminal struct {
+	t        *testing.T
+	name     string
+	keyboard *os.File
+	ready    bool // the shell's prompt was the last thing we saw
+
+	mu      sync.Mutex
+	screen  []byte // what has been printed and not been looked at yet
+	changed chan struct{}
+}
+
+// The shell's prompt is one that no program prints.
+const shellPrompt = "READY-FOR-THE-NEXT-COMMAND "
+
+func openTerminal(t *testing.T, dir, name string) *terminal {
+	shell := exec.Command("bash", "--norc", "--noprofile")
+	shell.Dir = dir
+	shell.Env = append(os.Environ(), "PS1="+shellPrompt, "TERM=dumb", "KAFKA_AUTH=", "KAFKA_BROKERS=")
+	keyboard, err := pty.StartWithSize(shell, &pty.Winsize{Rows: 50, Cols: 200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	term := &terminal{t: t, name: name, keyboard: keyboard, changed: make(chan struct{})}
+	go func() {
+		buffer := make([]byte, 4096)
+		for {
+			n, err := keyboard.Read(buffer)
+			term.mu.Lock()
+			term.screen = append(term.screen, buffer[:n]...)
+			close(term.changed)
+			term.changed = make(chan struct{})
+			term.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		term.press("\x03")
+		if !term.ready {
+			term.sees(regexp.MustCompile(shellPrompt), 10*time.Second)
+		}
+		term.press("exit\n")
+		kill := time.AfterFunc(10*time.Second, func() { shell.Process.Kill() })
+		shell.Wait()
+		kill.Stop()
+		keyboard.Close()
+	})
+	term.expect(shellPrompt)
+	term.ready = true
+	return term
+}
+
+func (term *terminal) press(keys string) {
+	if _, err := term.keyboard.WriteString(keys); err != nil {
+		term.t.Errorf("terminal %s: %v", term.name, err)
+	}
+}
+
+// expect waits for a match on the screen and forgets what is before it.
+func (term *terminal) expect(pattern string) {
+	term.t.Helper()
+	if !term.sees(regexp.MustCompile("(?m)"+pattern), patience) {
+		term.t.Fatalf("terminal %s: no %q in %s", term.name, pattern, term.screen)
+	}
+}
+
+func (term *terminal) sees(expression *regexp.Regexp, patience time.Duration) bool {
+	for timeout := time.After(patience); ; {
+		term.mu.Lock()
+		at, changed := expression.FindIndex(term.screen), term.changed
+		if at != nil {
+			term.screen = term.screen[at[1]:]
+		}
+		term.mu.Unlock()
+		if at != nil {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			return false
+		}
+	}
+}
+
+var digits = regexp.MustCompile(`[0-9,]*[0-9]|commitoffsets-[a-z2-7]{12}`)
+
+// play types and expects what a transcript shows.
+func (term *terminal) play(b block) {
+	for _, line := range b.lines {
+		command, isCommand := strings.CutPrefix(line, "$ ")
+		typed, isTyped := strings.CutPrefix(line, "> ")
+		term.t.Logf("%s: %s", term.name, line)
+		switch {
+		case isCommand:
+			if !term.ready {
+				term.expect(shellPrompt)
+			}
+			term.ready = false
+			if strings.Contains(command, "./classroom/cluster") {
+				command += " --ports 0,0,0" // a reader's own cluster may have the usual ones
+			}
+			term.press(command + "\n")
+			term.expect(`\n`) // its echo
+		case isTyped:
+			term.expect(`> `)
+			term.press(typed + "\n")
+			term.expect(`\n`)
+		case line == "^C":
+			term.press("\x03")
+		case line == "^D":
+			term.expect(`> `)
+			term.press("\x04")
+		case line == "...":
+		default:
+			term.expect(`^(\^C|> )?(\r\x1b\[K)?` + like(line) + `\r?$`)
+		}
+	}
+}
+
+// like is the expression for a line with any digits for digits.
+func like(line string) string {
+	var expression strings.Builder
+	for _, part := range splitKeeping(line, digits) {
+		switch {
+		case strings.HasPrefix(part, "commitoffsets-"):
+			expression.WriteString(`commitoffsets-[a-z2-7]{12}`)
+		case digits.MatchString(part):
+			expression.WriteString(`[0-9,]+`)
+		default:
+			expression.WriteString(regexp.QuoteMeta(part))
+		}
+	}
+	return expression.String()
+}
+
+func splitKeeping(text string, at *regexp.Regexp) (parts []string) {
+	for text != "" {
+		found := at.FindStringIndex(text)
+		if found == nil {
+			return append(parts, text)
+		}
+		if found[0] > 0 {
+			parts = append(parts, text[:found[0]])
+		}
+		parts = append(parts, text[found[0]:found[1]])
+		text = text[found[1]:]
+	}
+	return parts
+}
