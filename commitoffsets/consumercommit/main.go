@@ -25,17 +25,17 @@ func main() {
 	flags, out := settings.AddFlags(program.Flags), display.To(os.Stdout, display.Value)
 	database := storage.AddFlag(program.Flags, os.Stdout)
 	program.Run(func(ctx context.Context, args []string) error {
-		topic, name := args[0], args[1]
+		topic, name, oldest := args[0], args[1], kgo.NewOffset().AtStart()
 		member, err := group.Open(ctx, program, flags, topic, name)
 		if err != nil {
 			return err
 		}
 		client, err := kgo.NewClient(append(member.Options(),
 			kgo.ConsumeTopics(topic),
-			kgo.ConsumerGroup(name),                           // group.id
-			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // auto.offset.reset = earliest
-			kgo.DisableAutoCommit(),                           // enable.auto.commit = false
-			kgo.Balancers(kgo.RangeBalancer()),                // partition.assignment.strategy = range
+			kgo.ConsumerGroup(name),            // group.id
+			kgo.ConsumeResetOffset(oldest),     // auto.offset.reset=earliest
+			kgo.DisableAutoCommit(),            // enable.auto.commit=false
+			kgo.Balancers(kgo.RangeBalancer()), // partition.assignment.strategy=range
 		)...)
 		if err != nil {
 			return err

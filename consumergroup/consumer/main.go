@@ -36,8 +36,8 @@ func main() {
 		client, err := kgo.NewClient(append(member.Options(),
 			kgo.ConsumeTopics(topic),
 			kgo.ConsumerGroup(name),                         // group.id
-			kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset = latest
-			kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy = range
+			kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
+			kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
 		)...)
 		if err != nil {
 			return err

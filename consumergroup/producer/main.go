@@ -31,7 +31,7 @@ func main() {
 		}
 		client, err := kgo.NewClient(append(here.Options(),
 			kgo.DefaultProduceTopic(topic),
-			kgo.RequiredAcks(kgo.AllISRAcks()), // acks = all: every replica in sync has the message
+			kgo.RequiredAcks(kgo.AllISRAcks()), // acks=all: every replica in sync has the message
 			kgo.MaxBufferedBytes(64<<20),       // buffer.memory: a fast pipe waits for the brokers
 		)...)
 		if err != nil {

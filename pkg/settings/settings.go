@@ -12,7 +12,6 @@
 package settings
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,7 +21,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/magiconair/properties"
 	"github.com/spf13/pflag"
 )
 
@@ -81,7 +79,7 @@ func InFolder(folder string) (*Settings, error) {
 
 func resolve(folder, brokers string) (*Settings, error) {
 	path := filepath.Join(folder, PropertiesFile)
-	file, err := readProperties(path)
+	properties, err := readProperties(path)
 	if err != nil {
 		return nil, err
 	}
@@ -90,39 +88,25 @@ func resolve(folder, brokers string) (*Settings, error) {
 		Password: DefaultPassword,
 		TLS:      true,
 	}
-	if password, ok := file.Get("ssl.keystore.password"); ok {
+	if password, ok := properties["ssl.keystore.password"]; ok {
 		s.Password = password
 	}
 	if password, ok := os.LookupEnv("KAFKA_KEYSTORE_PASSWORD"); ok {
 		s.Password = password // an empty one counts: there are keystores with an empty password
 	}
-	switch protocol := strings.TrimSpace(file.GetString("security.protocol", "SSL")); strings.ToUpper(protocol) {
-	case "SSL":
+	switch protocol := properties["security.protocol"]; strings.ToUpper(protocol) {
+	case "", "SSL":
 	case "PLAINTEXT":
 		s.TLS = false
 	default:
 		return nil, fmt.Errorf("%s: security.protocol=%s is not for these programs: they speak SSL (mutual TLS)", path, protocol)
 	}
-	s.Brokers, err = split(first(brokers, file.GetString("bootstrap.servers", ""), DefaultBrokers))
+	s.Brokers, err = ParseBrokers(first(brokers, properties["bootstrap.servers"], DefaultBrokers))
 	return s, err
 }
 
-// readProperties reads a Java properties file. One that is not there holds no properties. Nothing is
-// expanded in a value: a password may hold ${.
-func readProperties(path string) (*properties.Properties, error) {
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cannot read the settings of the credentials folder: %w", err)
-	}
-	loader := properties.Loader{Encoding: properties.UTF8, DisableExpansion: true}
-	file, err := loader.LoadBytes(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return file, nil
-}
-
-func split(brokers string) ([]string, error) {
+// ParseBrokers reads the addresses of brokers, host:port,host:port. Its errors name what is neither.
+func ParseBrokers(brokers string) ([]string, error) {
 	var addresses []string
 	for address := range strings.SplitSeq(brokers, ",") {
 		address = strings.TrimSpace(address)
