@@ -25,7 +25,7 @@ func main() {
 
 	program.Run(func(ctx context.Context, args []string) error {
 		topic := args[0]
-		here, err := cluster.Open(ctx, program, flags, cluster.Needs{Write: topic})
+		here, err := cluster.Open(ctx, program, flags, cluster.Needs{Topic: topic, Write: true})
 		if err != nil {
 			return err
 		}

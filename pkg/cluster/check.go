@@ -27,7 +27,6 @@ func (c *Cluster) check(ctx context.Context, needs Needs) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 
-	topic := needs.Read + needs.Write // a program needs one topic, to read or to write
 	answers := make(chan answer)
 	asked := make(map[string]bool)
 	pending := 0
@@ -38,7 +37,7 @@ func (c *Cluster) check(ctx context.Context, needs Needs) error {
 		asked[address] = true
 		pending++
 		go func() {
-			metadata, err := c.metadata(ctx, address, topic)
+			metadata, err := c.metadata(ctx, address, needs.Topic)
 			answers <- answer{address, metadata, err}
 		}()
 	}
@@ -68,7 +67,7 @@ func (c *Cluster) check(ctx context.Context, needs Needs) error {
 	if err := c.checkBrokers(good, failed); err != nil {
 		return err
 	}
-	if topic != "" {
+	if needs.Topic != "" {
 		if err := c.checkTopic(ctx, good, needs); err != nil {
 			return err
 		}
@@ -163,7 +162,7 @@ func (c *Cluster) checkBrokers(good *answer, failed []answer) error {
 }
 
 func (c *Cluster) checkTopic(ctx context.Context, good *answer, needs Needs) error {
-	name := needs.Read + needs.Write
+	name := needs.Topic
 	if len(good.metadata.Topics) == 0 {
 		return fmt.Errorf("%s says nothing about topic %s: is it a Kafka broker?", good.address, name)
 	}
@@ -179,10 +178,10 @@ func (c *Cluster) checkTopic(ctx context.Context, good *answer, needs Needs) err
 	default:
 		return fmt.Errorf("topic %s: %w", name, err)
 	}
-	if needs.Read != "" && !allows(topic.AuthorizedOperations, kmsg.ACLOperationRead) {
+	if needs.Read && !allows(topic.AuthorizedOperations, kmsg.ACLOperationRead) {
 		return fmt.Errorf("no right to read topic %s: these credentials may write it only", name)
 	}
-	if needs.Write != "" && !allows(topic.AuthorizedOperations, kmsg.ACLOperationWrite) {
+	if needs.Write && !allows(topic.AuthorizedOperations, kmsg.ACLOperationWrite) {
 		return fmt.Errorf("no right to write topic %s: these credentials may read it only", name)
 	}
 	return nil

@@ -29,12 +29,12 @@ type Cluster struct {
 	watch    *watch
 }
 
-// Needs names what a program is going to work with, so that Open can check it. An empty name is
-// not checked.
+// Needs names what a program is going to work with, so that Open can check it.
 type Needs struct {
-	Read  string // a topic to read
-	Write string // a topic to write
-	Group string // a consumer group to be a member of
+	Topic string // empty: no topic is checked
+	Read  bool   // the right to read the topic
+	Write bool   // the right to write it
+	Group string // a consumer group to be a member of; empty: none
 }
 
 // Open finds the settings, loads the credentials and checks the cluster: that it can be reached,

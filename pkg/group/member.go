@@ -44,21 +44,21 @@ type Member struct {
 	handedOut int
 	err       error // why the last Poll ended
 
-	mu       sync.Mutex
-	owned    []int32  // what the group assigned to us
-	told     []int32  // what the last line said we hold
-	settled  bool     // the program is done with all it was handed
-	leaving  bool     // we are on our way out
-	waiting  *waiting // nil while we hold an assignment
-	resuming bool     // told that the group has committed offsets
-	troubled string   // the last trouble told
+	mu         sync.Mutex
+	owned      []int32  // what the group assigned to us
+	told       []int32  // what the last line said we hold
+	settled    bool     // the program is done with all it was handed
+	leaving    bool     // we are on our way out
+	waiting    *waiting // nil while we hold an assignment
+	positioned bool     // has held partitions before
+	troubled   string   // the last trouble told
 }
 
 // Open checks the cluster, the topic and the group, as cluster.Open does, and makes a member of the
 // group that is to read the topic. It joins when its Options go to kgo.NewClient, together with
 // those that name topic, group, reset policy and balancer.
 func Open(ctx context.Context, program *cli.Program, flags *settings.Flags, topic, group string) (*Member, error) {
-	here, err := cluster.Open(ctx, program, flags, cluster.Needs{Read: topic, Group: group})
+	here, err := cluster.Open(ctx, program, flags, cluster.Needs{Topic: topic, Read: true, Group: group})
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func (m *Member) positions(ctx context.Context, offsets map[string]map[int32]kgo
 			return nil, err
 		}
 	}
-	m.tellPositions(committed, vanished, skipped)
+	m.tellPositions(committed, vanished, skipped, len(partitions) == len(ends))
 	m.tell(len(ends))
 	return offsets, nil
 }
@@ -123,24 +123,29 @@ func (m *Member) commit(ctx context.Context, offsets map[int32]kgo.EpochOffset) 
 	return err
 }
 
-// tellPositions says, once, what the reset policy does and does not do here.
-func (m *Member) tellPositions(committed, vanished int, skipped int64) {
+// tellPositions says what the reset policy does and does not do here. That it does nothing for a
+// group with committed offsets is told to a member that begins alone: one that joins others goes on
+// where they are, and nobody expects otherwise.
+func (m *Member) tellPositions(committed, vanished int, skipped int64, alone bool) {
 	policy := "earliest"
 	if m.latest {
 		policy = "latest"
 	}
 	m.mu.Lock()
-	resuming := committed > 0 && !m.resuming
-	m.resuming = m.resuming || resuming
+	first := !m.positioned
+	m.positioned = true
 	m.mu.Unlock()
-	if resuming {
+	if committed > 0 && first && alone {
 		m.program.Say("group %s goes on at its committed offsets; %s counts only for a group without", m.group, policy)
 	}
 	if vanished > 0 {
 		m.program.Say("%s committed offsets of group %s are not in the topic any more: %s counts there",
 			cli.Count(vanished), m.group, policy)
 	}
-	if skipped > 0 {
+	switch {
+	case skipped == 1:
+		m.program.Say("latest: 1 older message is skipped")
+	case skipped > 1:
 		m.program.Say("latest: %s older messages are skipped", cli.Count(skipped))
 	}
 }
@@ -172,31 +177,48 @@ func (m *Member) tellNothing(ctx context.Context) {
 	if len(before) == 0 && !first && !waited {
 		return
 	}
-	line := "no partitions"
-	if members, partitions := m.size(ctx); members > 0 && partitions > 0 {
-		line = fmt.Sprintf("no partitions: %d members share %d", members, partitions)
-	}
+	line := "no partitions" + m.reason(ctx)
 	if len(before) > 0 {
 		line += ", lost " + ranges(before)
 	}
 	m.program.Say("%s", line)
 }
 
-// size returns how many members the group has and how many partitions they share, or zeros where
-// the cluster does not say so within a second.
-func (m *Member) size(ctx context.Context) (members, partitions int) {
+// reason says why the group had no partition for us, or nothing where the cluster does not answer
+// within a second.
+//
+// Usually there are more members than partitions. But a member can also be left out because others
+// read another topic: the one that shares out the partitions may not see ours. That is what happens
+// when two students take the same group name on one cluster.
+func (m *Member) reason(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	admin := kadm.NewClient(m.client)
 	groups, err := admin.DescribeGroups(ctx, m.group)
 	if err != nil {
-		return 0, 0
+		return ""
 	}
 	topics, err := admin.ListTopics(ctx, m.topic)
 	if err != nil {
-		return 0, 0
+		return ""
 	}
-	return len(groups[m.group].Members), len(topics[m.topic].Partitions)
+	members, strangers := 0, ""
+	for _, member := range groups[m.group].Members {
+		joined, ok := member.Join.AsConsumer()
+		if ok && !slices.Contains(joined.Topics, m.topic) {
+			strangers = strings.Join(joined.Topics, ", ")
+		} else {
+			members++
+		}
+	}
+	partitions := len(topics[m.topic].Partitions)
+	switch {
+	case strangers != "":
+		return fmt.Sprintf(": group %s has members that read %s: take a group name of your own", m.group, strangers)
+	case members > partitions && partitions > 0:
+		return fmt.Sprintf(": %d members share %d", members, partitions)
+	}
+	return ""
 }
 
 func without(all, some []int32) []int32 {

@@ -23,7 +23,7 @@ import (
 
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"start": start, "terminal": startOnTerminal, "expect": expect, "feed": feed, "signal": signal, "eof": eof, "ended": ended, "promise": promise,
-	"send": send, "messages": messages, "committed": committed, "members": members, "evict": evict, "limit": limit,
+	"send": send, "messages": messages, "committed": committed, "members": members, "evict": evict, "limit": limit, "topic": topic,
 	"credentials": credentials, "cluster": cluster, "lose": lose, "restore": restore,
 	"advertise": advertise, "refuse-produce": refuseProduce, "listen": listen,
 }
@@ -89,6 +89,15 @@ func messages(ts *testscript.TestScript, neg bool, args []string) {
 		b.client.RemoveConsumePartitions(map[string][]int32{b.topic: {end.Partition}})
 	}
 	ts.Stdout().Write(all)
+}
+
+// topic makes another topic.
+func topic(ts *testscript.TestScript, neg bool, args []string) {
+	b := bedOf(ts)
+	if neg || len(args) != 1 || !b.private {
+		ts.Fatalf("usage, after the command cluster: topic NAME")
+	}
+	ts.Check(b.makeTopic(args[0]))
 }
 
 // limit sets the largest batch of messages that the topic takes.

@@ -28,6 +28,7 @@
 //	credentials FOLDER USER [stranger|expired]  issue another folder of credentials (embedded only)
 //	cluster [plaintext] [USER=RIGHT...]  give the script an embedded cluster of its own
 //	lose BROKER / restore BROKER      kill a broker of that cluster and bring it back
+//	topic NAME                        make another topic on that cluster
 //	advertise HOST:PORT               make that cluster advertise this address alone
 //
 // A wait that takes longer than Patience fails the script.
