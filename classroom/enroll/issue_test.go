@@ -1,0 +1,200 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tkafka/pkg/tlsconf"
+)
+
+// smallOrder is a class of one student on one broker.
+func smallOrder(t *testing.T) *order {
+	t.Helper()
+	return &order{class: class(filepath.Join(t.TempDir(), "creds")), students: []string{"client1"},
+		nodes: []string{"kafka-1"}, hosts: []string{"localhost", "::1"}, brokers: []string{"localhost:1"},
+		lifetime: day, password: "cc2023"}
+}
+
+func carryOut(t *testing.T, o *order) {
+	t.Helper()
+	if err := o.carryOut(t.Context(), program(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The stores that are issued to a broker and to a student fit together: with ssl.client.auth=required
+// each takes the other.
+func TestBrokerTakesStudent(t *testing.T) {
+	o := smallOrder(t)
+	carryOut(t, o)
+	broker, err := tlsconf.Load(o.class.broker("kafka-1"), o.password, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	student, err := tlsconf.Load(o.class.student("client1"), o.password, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, err := chainOf(broker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{"localhost", "::1", "kafka-1"} {
+		if err := chain[0].VerifyHostname(host); err != nil {
+			t.Error(err)
+		}
+	}
+	ca, made, err := o.authority()
+	if err != nil || made {
+		t.Fatal(made, err)
+	}
+	if !ca.Cert().NotAfter.After(chain[0].NotAfter) {
+		t.Error("the authority ends before what it signed")
+	}
+
+	identity, err := broker.GetClientCertificate(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", ca.MutualTLS(*identity))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	came := make(chan string, 1)
+	go func() {
+		defer close(came)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		secured := conn.(*tls.Conn)
+		if err := secured.Handshake(); err == nil {
+			came <- secured.ConnectionState().PeerCertificates[0].Subject.CommonName
+		}
+	}()
+	conn, err := tls.Dial("tcp", listener.Addr().String(), student)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if name := <-came; name != "client1" {
+		t.Errorf("the broker sees %q", name)
+	}
+}
+
+// The tools of Java and of OpenSSL read every store.
+func TestToolsReadTheStores(t *testing.T) {
+	o := smallOrder(t)
+	carryOut(t, o)
+	for _, tool := range []struct{ command, keystore, truststore string }{
+		{"keytool -list -storepass cc2023 -keystore", "PrivateKeyEntry", "trustedCertEntry"},
+		{"openssl pkcs12 -info -nodes -passin pass:cc2023 -in", "BEGIN PRIVATE KEY", "BEGIN CERTIFICATE"},
+	} {
+		words := strings.Fields(tool.command)
+		t.Run(words[0], func(t *testing.T) {
+			if _, err := exec.LookPath(words[0]); err != nil {
+				t.Skipf("%s is not installed: not checked that it reads our stores", words[0])
+			}
+			for _, folder := range []string{o.class.broker("kafka-1"), o.class.admin(), o.class.student("client1")} {
+				for file, want := range map[string]string{"kafka.keystore.pkcs12": tool.keystore, "kafka.truststore.pkcs12": tool.truststore} {
+					path := filepath.Join(folder, file)
+					output, err := exec.Command(words[0], append(words[1:], path)...).CombinedOutput()
+					if err != nil || !strings.Contains(string(output), want) {
+						t.Errorf("%s: %v, no %s in\n%s", path, err, want, output)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Killed at any point, it can be run again: then everything is there, and what was whole before is
+// as it was.
+func TestIssueAfterKill(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "creds")
+	const students = 60
+	issue := func() *exec.Cmd {
+		return exec.Command("enroll", "issue", "--zip", "--out", dir, "--students", fmt.Sprint(students))
+	}
+	whole := make(map[string]string)
+	for _, until := range []int{0, 1, 7, 20, 41} {
+		cmd := issue()
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		waitFor(t, func() bool {
+			names, err := class(dir).students()
+			return err == nil && len(names) >= until
+		})
+		cmd.Process.Kill()
+		<-ended
+		files, err := look(dir)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		for path, before := range whole {
+			if files[path] != before {
+				t.Errorf("%s has changed", path)
+			}
+		}
+		for path, now := range files {
+			if !strings.HasPrefix(filepath.Base(path), ".") { // one that was being written
+				whole[path] = now
+			}
+		}
+	}
+	if output, err := issue().CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	files, err := look(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, before := range whole {
+		// An archive is packed anew should its folder have been completed.
+		if files[path] != before && filepath.Ext(path) != ".zip" {
+			t.Errorf("%s has changed", path)
+		}
+	}
+	names, err := class(dir).students()
+	if err != nil || len(names) != students {
+		t.Fatalf("%d students, %v", len(names), err)
+	}
+	for _, name := range names {
+		if _, err := tlsconf.Load(class(dir).student(name), "cc2023", func(flaw string) { t.Error(flaw) }); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(class(dir).archive(name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func waitFor(t *testing.T, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !done(); {
+		if time.Now().After(end) {
+			t.Fatal("it did not happen")
+		}
+		time.Sleep(100 * time.Microsecond) // nothing tells that a file has appeared
+	}
+}
+
+func mkdir(t *testing.T, dir string) string {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"tkafka/pkg/cli"
+)
+
+func program(t *testing.T) *cli.Program {
+	t.Helper()
+	return cli.New("enroll", "A test.", "enroll")
+}
+
+func TestCheckName(t *testing.T) {
+	for name, want := range map[string]string{
+		"client7":                "",
+		"anna":                   "",
+		"anna.maria":             "",
+		"7of9":                   "",
+		"console":                "",
+		strings.Repeat("a", 64):  "",
+		"":                       "empty",
+		".":                      "neither a topic",
+		"..":                     "neither a topic",
+		"anna-maria":             `cut it to "anna"`,
+		"anna_maria":             `cut it to "anna"`,
+		"anna maria":             `cut it to "anna"`,
+		"jürgen":                 `cut it to "j"`,
+		"anna/../../etc":         `cut it to "anna"`,
+		"anna,ou=staff":          `cut it to "anna"`,
+		"-anna":                  "without a name",
+		"李":                      "without a name",
+		"__consumer_offsets":     "begin with __",
+		strings.Repeat("a", 65):  "65 characters",
+		strings.Repeat("a", 250): "250 characters",
+		".ssh":                   "dot",
+		"anna.":                  "dot",
+		"con":                    "Windows",
+		"lpt1.txt":               "Windows",
+	} {
+		err := checkName(name)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", name, err, want)
+		}
+	}
+}
+
+func TestCheckNodes(t *testing.T) {
+	for nodes, want := range map[string]string{
+		"kafka-1,kafka-2": "",
+		"k":               "",
+		"kafka-1,kafka-1": "comes twice",
+		"admin":           "admin's name",
+		"Kafka-1":         "lower case",
+		"../kafka":        "lower case",
+		"kafka.1":         "lower case",
+		"-k":              "lower case",
+		"nul":             "lower case",
+		",":               "lower case",
+	} {
+		err := checkNodes(strings.Split(nodes, ","))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", nodes, err, want)
+		}
+	}
+	if checkNodes(nil) == nil {
+		t.Error("a cluster without brokers was accepted")
+	}
+}
+
+func TestRoster(t *testing.T) {
+	for name, test := range map[string]struct {
+		file, text string
+		names      string // of the students, or
+		problem    string // why there are none
+	}{
+		"a list":                   {"a.txt", "anna\nbert\n", "anna bert", ""},
+		"without a last line end":  {"a.txt", "anna\nbert", "anna bert", ""},
+		"from Windows":             {"a.txt", "\ufeffanna\r\n\r\nbert\r\n", "anna bert", ""},
+		"with blanks and comments": {"a.txt", "# spring\n\n  anna \n\nbert\n", "anna bert", ""},
+		"in mixed case":            {"a.txt", "Anna\nBERT\n", "anna bert", ""},
+		"CSV":                      {"a.csv", "id,name\n1,anna\n2,bert\n", "anna bert", ""},
+		"CSV, by its header":       {"a.txt", "id,name\n1,anna\n", "anna", ""},
+		"CSV from a spreadsheet":   {"a.csv", "\ufeffNr;Name;Group\r\n1;anna;\"A;B\"\r\n;;\r\n2;bert;\r\n", "anna bert", ""},
+		"CSV with tabs":            {"a.csv", "name\tid\nanna\t1\n", "anna", ""},
+		"CSV of one column":        {"a.csv", "Name\nanna\n", "anna", ""},
+		"CSV with lines in a cell": {"a.csv", "name,remark\nanna,\"two\nlines\"\nbert-o,\n", "", `a.csv:4: "bert-o"`},
+		"CSV without names":        {"a.csv", "id,surname\n1,anna\n", "", "no column is called name"},
+		"commas without a header":  {"a.txt", "anna,bert\n", "", "no column is called name"},
+		"an empty cell":            {"a.csv", "id,name\n1,anna\n2,\n", "", `a.csv:3: "": the name is empty`},
+		"a quote that stays open":  {"a.csv", "id,name\n1,\"anna\n", "", "line 2"},
+		"nobody":                   {"a.txt", "# none\n", "", "holds no name"},
+		"nothing":                  {"a.csv", "", "", "no column is called name"},
+		"UTF-16":                   {"a.txt", "\xff\xfea\x00n\x00", "", "UTF-8"},
+		"twice":                    {"a.txt", "anna\nbert\nanna\n", "", `a.txt:3: "anna": that is "anna" of line 1`},
+		"twice but for the case":   {"a.txt", "anna\n\nAnna\n", "", `a.txt:3: "Anna": that is "anna" of line 1: brokers take names in lower case`},
+		"cut":                      {"a.txt", "anna\nanna-maria\n", "", `a.txt:2: "anna-maria": the brokers of the course would cut it to "anna"`},
+		"the admin":                {"a.txt", "Admin\n", "", `a.txt:1: "Admin": that is the admin`},
+		"a broker under the rule":  {"a.txt", "kafka\n", "", `a.txt:1: "kafka": that is a broker to the brokers of the course`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if err := os.WriteFile(test.file, []byte(test.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			list, err := readRoster(test.file)
+			var names, refusals []string
+			if err == nil {
+				names, refusals = list.students([]string{"kafka-1"})
+			} else {
+				refusals = []string{err.Error()}
+			}
+			got := strings.Join(refusals, "\n")
+			if test.problem == "" && got != "" || !strings.Contains(got, test.problem) {
+				t.Errorf("refused: %q, want %q", got, test.problem)
+			}
+			if test.problem == "" && strings.Join(names, " ") != test.names {
+				t.Errorf("names: %v, want %s", names, test.names)
+			}
+		})
+	}
+}
+
+func TestAcceptNamesAllThatIsRefused(t *testing.T) {
+	list := roster{file: "r", lines: []line{{1, "anna"}, {2, "a-b"}, {3, "c-d"}}}
+	_, err := accept(program(t), list, nil)
+	if err == nil || err.Error() != "2 of 3 names refused, nothing was done" {
+		t.Error(err)
+	}
+}
+
+func TestOrderOfNames(t *testing.T) {
+	names := []string{"client10", "client9", "anna", "client1", "client", "client01"}
+	slices.SortFunc(names, byNumber)
+	if got, want := strings.Join(names, " "), "anna client client01 client1 client9 client10"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestEnrolledAreTheFolders(t *testing.T) {
+	c := class(t.TempDir())
+	if _, err := c.enrolled(program(t), ""); err == nil || !strings.Contains(err.Error(), "enroll issue") {
+		t.Errorf("without folders: %v", err)
+	}
+	for _, dir := range []string{c.student("client10"), c.student("client2"), c.student(".hidden"), c.broker("kafka-1")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(c.archive("client2"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	names, err := c.enrolled(program(t), "")
+	if err != nil || !slices.Equal(names, []string{"client2", "client10"}) {
+		t.Errorf("%v, %v", names, err)
+	}
+	if got := classOf(filepath.Join(string(c), "admin") + "/"); got != c {
+		t.Errorf("the class of its admin is %s", got)
+	}
+}
