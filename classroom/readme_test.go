@@ -210,6 +210,7 @@ var digits = regexp.MustCompile(`[0-9,]*[0-9]|commitoffsets-[a-z2-7]{12}`)
 
 // play types and expects what a transcript shows.
 func (term *terminal) play(b block) {
+	interrupted := false
 	for _, line := range b.lines {
 		command, isCommand := strings.CutPrefix(line, "$ ")
 		typed, isTyped := strings.CutPrefix(line, "> ")
@@ -219,7 +220,7 @@ func (term *terminal) play(b block) {
 			if !term.ready {
 				term.expect(shellPrompt)
 			}
-			term.ready = false
+			term.ready, interrupted = false, false
 			if strings.Contains(command, "./classroom/cluster") {
 				command += " --ports 0,0,0" // a reader's own cluster may have the usual ones
 			}
@@ -231,6 +232,7 @@ func (term *terminal) play(b block) {
 			term.expect(`\n`)
 		case line == "^C":
 			term.press("\x03")
+			interrupted = true
 		case line == "^D":
 			term.expect(`> `)
 			term.press("\x04")
@@ -238,6 +240,10 @@ func (term *terminal) play(b block) {
 		default:
 			term.expect(`^(\^C|> )?(\r\x1b\[K)?` + like(line) + `\r?$`)
 		}
+	}
+	if interrupted { // what happens in other terminals next happens after the program has ended
+		term.expect(shellPrompt)
+		term.ready = true
 	}
 }
 

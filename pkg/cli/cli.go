@@ -25,8 +25,8 @@ import (
 	"tkafka/pkg/terminal"
 )
 
-// Done is returned by work that has nothing left to do. It ends a program cleanly.
-var Done = errors.New("done")
+// ErrDone is returned by work that has nothing left to do. It ends a program cleanly.
+var ErrDone = errors.New("done")
 
 // Stopped is returned by work that was asked to stop and has something to tell about it. It ends a
 // program cleanly, too.
@@ -69,7 +69,7 @@ func New(usage, about, example string) *Program {
 // Run reads the command line, does the work and ends the process. The context given to the work is
 // cancelled by the first SIGINT, SIGTERM or SIGHUP; the work then has LeaveTime to return, and a
 // second signal ends the process at once. An error that says why it ended early is told, unless it
-// is Done, the cancellation itself, or the broken pipe of a reader who has left.
+// is ErrDone, the cancellation itself, or the broken pipe of a reader who has left.
 func (p *Program) Run(work func(ctx context.Context, args []string) error) {
 	os.Exit(p.run(os.Args[1:], work))
 }
@@ -101,7 +101,7 @@ func (p *Program) Status(ctx context.Context, err error) int {
 	var misuse *Misuse
 	var stopped Stopped
 	switch {
-	case err == nil, errors.Is(err, Done), errors.Is(err, syscall.EPIPE):
+	case err == nil, errors.Is(err, ErrDone), errors.Is(err, syscall.EPIPE):
 		return 0
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return 0

@@ -69,7 +69,7 @@ func TestStatus(t *testing.T) {
 		status int
 		said   string
 	}{
-		{"nothing left to do", context.Background(), fmt.Errorf("%w", Done), 0, ""},
+		{"nothing left to do", context.Background(), fmt.Errorf("%w", ErrDone), 0, ""},
 		{"asked to stop", stopped, context.Canceled, 0, ""},
 		{"asked to stop, with something to tell", stopped, Stopped("not stored"), 0, "does: not stored\n"},
 		{"cancelled by somebody else", context.Background(), context.Canceled, 1, "does: context canceled\n"},

@@ -138,7 +138,7 @@ func (m *Member) PollOne(ctx context.Context, client *kgo.Client) iter.Seq[*kgo.
 	}
 }
 
-// Err returns why the loop over Poll or PollOne ended: cli.Done at the limit, the context's error,
+// Err returns why the loop over Poll or PollOne ended: cli.ErrDone at the limit, the context's error,
 // or what cannot be mended by waiting, in plain words.
 func (m *Member) Err() error { return m.err }
 
@@ -160,7 +160,7 @@ func (m *Member) left() int {
 // left for the next call, which meets it again.
 func (m *Member) poll(ctx context.Context, client *kgo.Client, most int) ([]*kgo.Record, error) {
 	if most == 0 {
-		return nil, cli.Done
+		return nil, cli.ErrDone
 	}
 	for {
 		client.AllowRebalance()

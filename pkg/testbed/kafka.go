@@ -186,10 +186,13 @@ func credentials(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage, on an embedded cluster: credentials FOLDER USER [stranger|expired]")
 	}
 	ca, err := b.ca, error(nil)
-	if slices.Contains(args[2:], "stranger") {
+	switch {
+	case slices.Contains(args[2:], "stranger"):
 		ca, err = issuer.New("another authority", time.Hour)
-		ts.Check(err)
+	case slices.Contains(args[2:], "expired"):
+		ca, err = ca.Lasting(-time.Second)
 	}
+	ts.Check(err)
 	identity, err := ca.Client(args[1])
 	ts.Check(err)
 	folder := issuer.Folder{CA: ca, Identity: identity, Brokers: b.embedded.Brokers()}

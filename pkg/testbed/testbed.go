@@ -3,10 +3,16 @@
 // process and a cluster to talk to.
 //
 // The cluster is an embedded one, with mutual TLS, unless TKAFKA_TEST_AUTH names a credentials
-// folder: then the scripts run on the cluster that this folder leads to. Such a folder must be an
-// administrator's, since each script makes a topic of its own and removes it with the groups that
-// have read it. Scripts that need more than that, a broker that dies or credentials that are
-// refused, begin with [!embedded] skip and a reason.
+// folder: then the scripts run on the cluster that this folder leads to. With an administrator's
+// folder each script makes a topic of its own, and removes it with the groups that have read it.
+// Scripts that need more, a broker that dies or credentials that are refused, begin with
+//
+//	[!embedded] skip 'needs a cluster of its own'
+//
+// With a student's folder the scripts take turns with the student's topic, whatever it holds, and the
+// groups stay behind, since a student may not delete them. Scripts that count offsets begin with
+//
+//	[student] skip 'needs a topic of its own'
 //
 // A script finds $TOPIC (16 partitions, empty), $GROUP (unused), $BROKERS and, in its working
 // directory, the folder auth/. Beside testscript's own commands it has
@@ -41,7 +47,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -51,8 +56,6 @@ import (
 
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
-	"tkafka/pkg/settings"
-	"tkafka/pkg/tlsconf"
 )
 
 // Patience is how long a script waits for what must happen: far longer than it takes, so that a
@@ -67,27 +70,30 @@ func Main(m *testing.M, name string, main func()) {
 // Run runs the scripts in testdata. It is the body of the test of each program.
 func Run(t *testing.T) {
 	t.Parallel()
-	var shared sharedCluster
-	t.Cleanup(shared.close)
+	where := &site{}
+	t.Cleanup(where.close)
+	if folder := os.Getenv("TKAFKA_TEST_AUTH"); folder != "" {
+		if err := where.visit(folder); err != nil {
+			t.Fatalf("TKAFKA_TEST_AUTH=%s: %v", folder, err)
+		}
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup:               func(env *testscript.Env) error { return setup(env, &shared) },
+		Setup:               func(env *testscript.Env) error { return setup(env, where) },
 		Cmds:                commands,
 		Condition: func(condition string) (bool, error) {
 			switch condition {
 			case "embedded":
-				return realFolder() == "", nil
-			case "root":
-				return os.Geteuid() == 0, nil
+				return where.folder == "", nil
+			case "student":
+				return where.student != "", nil
 			}
 			return false, fmt.Errorf("unknown condition %q", condition)
 		},
 	})
 }
-
-func realFolder() string { return os.Getenv("TKAFKA_TEST_AUTH") }
 
 // bed is what one script runs on.
 type bed struct {
@@ -96,6 +102,7 @@ type bed struct {
 	ca        *issuer.CA        // of the embedded cluster
 	embedded  *embedded.Cluster // nil on another cluster
 	private   bool              // the embedded cluster is this script's alone
+	student   bool              // the topic is a student's, and not ours to remove
 	client    *kgo.Client       // may do everything
 	admin     *kadm.Client
 	processes map[string]*process
@@ -105,7 +112,7 @@ type key struct{}
 
 func bedOf(ts *testscript.TestScript) *bed { return ts.Value(key{}).(*bed) }
 
-func setup(env *testscript.Env, shared *sharedCluster) error {
+func setup(env *testscript.Env, where *site) error {
 	b := &bed{dir: env.WorkDir, processes: make(map[string]*process)}
 	env.Values[key{}] = b
 	env.Defer(b.close)
@@ -117,35 +124,34 @@ func setup(env *testscript.Env, shared *sharedCluster) error {
 	env.Setenv("ESCAPES", "\x1b[31mred\n\u009bx") // what must not reach a terminal
 
 	auth := filepath.Join(env.WorkDir, "auth")
-	if folder := realFolder(); folder != "" {
-		if err := os.CopyFS(auth, os.DirFS(folder)); err != nil {
-			return err
-		}
-		found, err := settings.InFolder(auth)
-		if err != nil {
-			return err
-		}
-		env.Setenv("BROKERS", strings.Join(found.Brokers, ","))
-		config, err := tlsconf.Load(auth, found.Password, nil)
-		if err != nil {
-			return err
-		}
-		b.client, err = kgo.NewClient(kgo.SeedBrokers(found.Brokers...), kgo.DialTLSConfig(config),
-			kgo.RecordPartitioner(kgo.ManualPartitioner()))
-		if err != nil {
-			return err
-		}
-	} else {
-		cluster, ca, err := shared.get()
+	brokers := where.brokers
+	if where.folder == "" {
+		cluster, ca, err := where.embedded()
 		if err != nil {
 			return err
 		}
 		if err := b.use(cluster, ca, auth, "student"); err != nil {
 			return err
 		}
-		env.Setenv("BROKERS", strings.Join(cluster.Brokers(), ","))
+		brokers = cluster.Brokers()
+	} else {
+		if err := os.CopyFS(auth, os.DirFS(where.folder)); err != nil {
+			return err
+		}
+		client, err := where.client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err != nil {
+			return err
+		}
+		b.client, b.admin = client, kadm.NewClient(client)
 	}
-	b.admin = kadm.NewClient(b.client)
+	env.Setenv("BROKERS", strings.Join(brokers, ","))
+	if where.student != "" {
+		where.turn.Lock()
+		env.Defer(where.turn.Unlock)
+		b.topic, b.student = where.student, true
+		env.Setenv("TOPIC", b.topic)
+		return nil
+	}
 	return b.makeTopic(b.topic)
 }
 
@@ -189,6 +195,8 @@ func (b *bed) close() {
 	case b.private:
 		b.client.Close()
 		b.embedded.Close()
+	case b.student:
+		b.client.Close()
 	default:
 		b.removeTraces()
 		b.client.Close()
@@ -209,41 +217,6 @@ func (b *bed) removeTraces() {
 		}
 	}
 	b.admin.DeleteTopics(ctx, b.topic)
-}
-
-// sharedCluster is the embedded cluster of all scripts that do not need one of their own.
-type sharedCluster struct {
-	once    sync.Once
-	cluster *embedded.Cluster
-	ca      *issuer.CA
-	err     error
-}
-
-func (s *sharedCluster) get() (*embedded.Cluster, *issuer.CA, error) {
-	s.once.Do(func() { s.cluster, s.ca, s.err = startEmbedded(embedded.Config{}, true) })
-	return s.cluster, s.ca, s.err
-}
-
-func (s *sharedCluster) close() {
-	if s.cluster != nil {
-		s.cluster.Close()
-	}
-}
-
-func startEmbedded(config embedded.Config, secure bool) (*embedded.Cluster, *issuer.CA, error) {
-	ca, err := issuer.New("tkafka test authority", 24*time.Hour)
-	if err != nil {
-		return nil, nil, err
-	}
-	identity, err := ca.Broker("broker", "localhost", "127.0.0.1")
-	if err != nil {
-		return nil, nil, err
-	}
-	if secure {
-		config.TLS = ca.MutualTLS(identity)
-	}
-	cluster, err := embedded.Start(config)
-	return cluster, ca, err
 }
 
 func patiently() (context.Context, context.CancelFunc) {
