@@ -42,7 +42,7 @@ type Flags struct{ brokers, auth *string }
 func AddFlags(flags *pflag.FlagSet) *Flags {
 	return &Flags{
 		brokers: flags.StringP("brokers", "b", "",
-			"addresses to start from, host:port,... (default: what the\ncredentials folder says, else "+DefaultBrokers+")"),
+			"`addresses` to start from, host:port,... (default: what the\ncredentials folder says, else "+DefaultBrokers+")"),
 		auth: flags.String("auth", "",
 			"`folder` with ca.crt and kafka.keystore.pkcs12\n(default: the nearest auth/ from here upwards)"),
 	}

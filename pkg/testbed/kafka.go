@@ -47,14 +47,14 @@ func send(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: send [key=K] [partition=N] VALUE...")
 	}
+	ctx, cancel := patiently()
+	defer cancel()
 	for _, value := range args {
-		ts.Check(b.produce(partition, key, value))
+		ts.Check(b.produce(ctx, partition, key, value))
 	}
 }
 
-func (b *bed) produce(partition int32, key []byte, value string) error {
-	ctx, cancel := patiently()
-	defer cancel()
+func (b *bed) produce(ctx context.Context, partition int32, key []byte, value string) error {
 	message := &kgo.Record{Topic: b.topic, Partition: partition, Key: key, Value: []byte(value)}
 	return b.client.ProduceSync(ctx, message).FirstErr()
 }

@@ -2,13 +2,13 @@ package testbed
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -17,7 +17,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/embedded"
 )
 
 // process is a program that runs beside the script.
@@ -81,21 +80,27 @@ func (p *process) kill() {
 }
 
 func start(ts *testscript.TestScript, neg bool, args []string) {
-	p := newProcess(ts, neg, args)
-	input, err := p.cmd.StdinPipe()
-	ts.Check(err)
-	p.input = input
+	ts.Check(register(ts, neg, args).start())
+}
+
+func (p *process) start() (err error) {
+	if p.input, err = p.cmd.StdinPipe(); err != nil {
+		return err
+	}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
-	ts.Check(p.cmd.Start())
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
 	go func() {
 		p.cmd.Wait()
 		close(p.ended)
 	}()
+	return nil
 }
 
 // startOnTerminal is start with a terminal of 80 columns for input, output and errors.
 func startOnTerminal(ts *testscript.TestScript, neg bool, args []string) {
-	p := newProcess(ts, neg, args)
+	p := register(ts, neg, args)
 	screen, err := pty.StartWithSize(p.cmd, &pty.Winsize{Rows: 24, Cols: 80})
 	ts.Check(err)
 	p.input = screen
@@ -107,44 +112,24 @@ func startOnTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	}()
 }
 
-// promise runs a member of a group many times over. The moment it says which partitions it holds, a
-// message goes to one of them, and the member must print it. In the arguments, % stands for the
-// number of the run, so that each can have a group without committed offsets.
-func promise(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 3 {
-		ts.Fatalf("usage: promise TIMES PROGRAM [ARG...]")
-	}
-	b := bedOf(ts)
-	times, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	for run := range times {
-		number := strconv.Itoa(run)
-		line := []string{"promise " + number}
-		for _, arg := range args[1:] {
-			line = append(line, strings.ReplaceAll(arg, "%", number))
-		}
-		start(ts, false, line)
-		member := b.processes[line[0]]
-		member.await(ts, &member.stderr, "assigned 16 of 16 partitions: 0-15$")
-		ts.Check(b.produce(int32(run%embedded.DefaultPartitions), nil, "message "+number))
-		member.await(ts, &member.stdout, "message "+number+"$")
-		signal(ts, false, line[:1])
-		ended(ts, false, []string{line[0], "0"})
-	}
-}
-
-func newProcess(ts *testscript.TestScript, neg bool, args []string) *process {
+// register makes the process that a script calls NAME.
+func register(ts *testscript.TestScript, neg bool, args []string) *process {
 	b := bedOf(ts)
 	if neg || len(args) < 2 || b.processes[args[0]] != nil {
 		ts.Fatalf("usage: start|terminal NAME PROGRAM [ARG...], with a name that is not in use")
 	}
+	p := newProcess(ts, args[1:])
+	b.processes[args[0]] = p
+	return p
+}
+
+func newProcess(ts *testscript.TestScript, line []string) *process {
 	p := &process{
-		cmd:   exec.Command(lookPath(ts, args[1]), args[2:]...),
+		cmd:   exec.Command(lookPath(ts, line[0]), line[1:]...),
 		ended: make(chan struct{}),
 	}
 	p.cmd.Dir = ts.MkAbs(".")
 	p.cmd.Env = environment(ts)
-	b.processes[args[0]] = p
 	return p
 }
 
@@ -179,33 +164,37 @@ func expect(ts *testscript.TestScript, neg bool, args []string) {
 	if args[1] == "stderr" {
 		from = &p.stderr
 	}
-	match := p.await(ts, from, args[2])
+	match, err := p.await(from, args[2])
+	if err != nil {
+		p.show(ts)
+		ts.Fatalf("%s: %v", args[0], err)
+	}
 	ts.Logf("%s", match)
 	ts.Stdout().Write(append(match, '\n'))
 }
 
 // await returns the next match in the output of the process.
-func (p *process) await(ts *testscript.TestScript, from *output, expression string) []byte {
+func (p *process) await(from *output, expression string) ([]byte, error) {
 	pattern, err := regexp.Compile("(?m)" + expression)
-	ts.Check(err)
+	if err != nil {
+		return nil, err
+	}
 	deadline := time.After(Patience)
 	running := p.ended
 	for {
 		match, changed := from.next(pattern)
 		switch {
 		case match != nil:
-			return match
+			return match, nil
 		case running == nil:
-			p.show(ts)
-			ts.Fatalf("%s ended without %q", p.cmd.Path, expression)
+			return nil, fmt.Errorf("ended without %q", expression)
 		}
 		select {
 		case <-changed:
 		case <-running:
 			running = nil // look once more, at its last words
 		case <-deadline:
-			p.show(ts)
-			ts.Fatalf("no %q after %v", expression, Patience)
+			return nil, fmt.Errorf("no %q after %v", expression, Patience)
 		}
 	}
 }
