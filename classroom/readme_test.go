@@ -41,7 +41,7 @@ func TestTranscripts(t *testing.T) {
 	root := copyOfRepository(t)
 	terminals := make(map[string]*terminal)
 	for _, block := range transcripts(t) {
-		if block.needsEngine {
+		if block.mark != "" {
 			continue
 		}
 		if block.terminal == "" {
@@ -64,8 +64,7 @@ type block struct {
 	line     int
 	terminal string
 	lines    []string
-
-	needsEngine bool // .ci/images and .ci/staff run it: it needs Docker
+	mark     string // docker: see TestDockerCommands; staff: .ci/real types them
 }
 
 var fence = regexp.MustCompile("^```console(?: terminal=(\\w+)| (docker|staff))?$")
@@ -82,7 +81,7 @@ func transcripts(t *testing.T) (blocks []block) {
 		switch line := lines.Text(); {
 		case open == nil && fence.MatchString(line):
 			marks := fence.FindStringSubmatch(line)
-			open = &block{line: number, terminal: marks[1], needsEngine: marks[2] != ""}
+			open = &block{line: number, terminal: marks[1], mark: marks[2]}
 		case open == nil && strings.HasPrefix(line, "```console"):
 			t.Fatalf("README.md:%d: cannot read %s", number, line)
 		case open != nil && line == "```":

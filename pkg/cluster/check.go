@@ -116,6 +116,14 @@ func (c *Cluster) metadata(ctx context.Context, address, topic string) (*kmsg.Me
 	return request[*kmsg.MetadataResponse](ctx, c, address, req)
 }
 
+// answers reports whether a broker can be worked with.
+func (c *Cluster) answers(address string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), checkDialTime)
+	defer cancel()
+	_, err := c.metadata(ctx, address, "")
+	return err == nil
+}
+
 // unreachable words the error when no address answered: once where all failed alike.
 func (c *Cluster) unreachable(failed []answer) error {
 	slices.SortFunc(failed, func(a, b answer) int { return strings.Compare(a.address, b.address) })

@@ -48,7 +48,7 @@ func Open(ctx context.Context, program *cli.Program, flags *settings.Flags, need
 		return nil, err
 	}
 	c := &Cluster{program: program, settings: found}
-	c.watch = newWatch(program, func(address string, err error) string { return c.diagnose(address, err).cause })
+	c.watch = newWatch(c)
 	if found.TLS {
 		warn := func(message string) { program.Say("%s", message) }
 		if c.tls, err = tlsconf.Load(found.Folder, found.Password, warn); err != nil {

@@ -13,11 +13,14 @@ import (
 	"tkafka/pkg/cli"
 )
 
+const lookOutInterval = 2 * time.Second
+
 // watch tells when a broker is lost and when it is back: once per change, however many connections
 // and attempts that takes. The client itself carries on through a loss without a word.
 type watch struct {
 	program *cli.Program
 	cause   func(address string, err error) string
+	answers func(address string) bool
 
 	mu   sync.Mutex
 	ids  map[string]int32 // the number of the broker at an address, as far as known
@@ -26,8 +29,14 @@ type watch struct {
 
 var _ kgo.HookBrokerConnect = (*watch)(nil)
 
-func newWatch(program *cli.Program, cause func(address string, err error) string) *watch {
-	return &watch{program: program, cause: cause, ids: make(map[string]int32), away: make(map[string]bool)}
+func newWatch(c *Cluster) *watch {
+	return &watch{
+		program: c.program,
+		cause:   func(address string, err error) string { return c.diagnose(address, err).cause },
+		answers: c.answers,
+		ids:     make(map[string]int32),
+		away:    make(map[string]bool),
+	}
 }
 
 // OnBrokerConnect is called after each attempt to connect, with its error.
@@ -64,6 +73,28 @@ func (w *watch) lost(address, cause string) {
 	} else {
 		w.program.Say("lost %s: %s", address, cause)
 	}
+	go w.lookOut(address)
+}
+
+// lookOut asks after a lost broker until it answers. The client itself would connect to it only when
+// it leads a partition again, and brokers take up to five minutes to give one back its own
+// (leader.imbalance.check.interval.seconds).
+func (w *watch) lookOut(address string) {
+	for range time.Tick(lookOutInterval) {
+		if !w.isAway(address) {
+			return
+		}
+		if w.answers(address) {
+			w.back(address)
+			return
+		}
+	}
+}
+
+func (w *watch) isAway(address string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.away[address]
 }
 
 func (w *watch) back(address string) {
