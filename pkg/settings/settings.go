@@ -153,7 +153,11 @@ func findFolder(asked string) (string, error) {
 			return "", fmt.Errorf("no credentials: %w (inside a container: docker run --user \"$(id -u):$(id -g)\")", err)
 		}
 		if at == filepath.Dir(at) {
-			return "", fmt.Errorf("no credentials: no auth/%s here or above (start a cluster of your own: go run ./classroom/cluster)", caFile)
+			mend := "start a cluster of your own: go run ./classroom/cluster"
+			if os.Getpid() == 1 { // we are all there is in a container
+				mend = `docker run -v "$(pwd)/auth":/usr/src/app/auth brings yours in`
+			}
+			return "", fmt.Errorf("no credentials: no auth/%s here or above (%s)", caFile, mend)
 		}
 	}
 }
