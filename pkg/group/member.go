@@ -287,6 +287,7 @@ func (m *Member) disown(partitions map[string][]int32) {
 func (m *Member) Leave(client *kgo.Client) {
 	m.mu.Lock()
 	m.leaving = true
+	joining := m.waiting != nil
 	m.mu.Unlock()
 	m.stopWaiting()
 
@@ -295,22 +296,17 @@ func (m *Member) Leave(client *kgo.Client) {
 		defer close(closed)
 		client.CloseAllowingRebalance()
 	}()
-	select {
-	case <-closed:
-		return
-	case <-time.After(cli.LeaveTime / 4):
-	}
-	// The client waits for the end of a rebalance before it leaves, and a rebalance can wait 45
-	// seconds for a lost member. Leaving by our own request ends our part in it.
-	ctx, cancel := context.WithTimeout(context.Background(), cli.LeaveTime/2)
+	ctx, cancel := context.WithTimeout(context.Background(), cli.LeaveTime*3/4)
 	defer cancel()
-	err := m.leaveNow(ctx)
+	// The client waits for the end of a rebalance before it leaves, and a rebalance can wait 45
+	// seconds for a lost member. In one we hold nothing, so we can leave by our own request.
+	if joining && m.leaveNow(ctx) == nil {
+		return
+	}
 	select {
 	case <-closed:
 	case <-ctx.Done():
-		if err != nil {
-			m.program.Say("could not leave group %s, the cluster does not answer: its other members get our partitions in 45 s, and what was not committed will be read again", m.group)
-		}
+		m.program.Say("could not leave group %s, the cluster does not answer: its other members get our partitions in 45 s, and what was not committed will be read again", m.group)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 )
 
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"start": start, "terminal": startOnTerminal, "expect": expect, "feed": feed, "signal": signal, "eof": eof, "ended": ended, "promise": promise,
+	"start": start, "terminal": startOnTerminal, "expect": expect, "feed": feed, "signal": sendSignal, "eof": eof, "ended": ended, "promise": promise,
 	"send": send, "messages": messages, "committed": committed, "members": members, "evict": evict, "limit": limit, "topic": topic,
 	"credentials": credentials, "cluster": cluster, "lose": lose, "restore": restore,
 	"advertise": advertise, "refuse-produce": refuseProduce, "listen": listen,

@@ -211,7 +211,7 @@ func feed(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-func signal(ts *testscript.TestScript, neg bool, args []string) {
+func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 2 {
 		ts.Fatalf("usage: signal NAME [SIGINT|SIGTERM|SIGHUP|SIGKILL]")
 	}

@@ -45,8 +45,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,6 +72,11 @@ func Main(m *testing.M, name string, main func()) {
 // Run runs the scripts in testdata. It is the body of the test of each program.
 func Run(t *testing.T) {
 	t.Parallel()
+	if signal.Ignored(syscall.SIGHUP) {
+		// Under nohup the programs would ignore it too. What a process catches is reset for its
+		// children, what it ignores is not.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	where := &site{}
 	t.Cleanup(where.close)
 	if folder := os.Getenv("TKAFKA_TEST_AUTH"); folder != "" {
