@@ -19,8 +19,12 @@ import (
 
 // elsewhere are commands that this test must not run, with what runs them instead.
 var elsewhere = map[string]string{
-	"go run ./classroom/tour": "the test of classroom/tour",
-	"go test ./...":           "whoever runs this test",
+	"go run ./classroom/tour":                                     "the test of classroom/tour",
+	"go run ./classroom/tour --auth auth --topic client7":         "the test of classroom/tour, and .ci/real",
+	"go test ./...":                                               "whoever runs this test",
+	".ci/real 4.3.1 300":                                          ".ci/run",
+	"scp -r auth you@your-vm:tkafka/":                             "nothing: there is no such machine",
+	"ssh you@your-vm chmod 600 tkafka/auth/kafka.keystore.pkcs12": "nothing: there is no such machine",
 }
 
 // patience is how long an expected line may take: compiling a program for the first time is in it.
@@ -41,13 +45,13 @@ func TestTranscripts(t *testing.T) {
 	root := copyOfRepository(t)
 	terminals := make(map[string]*terminal)
 	for _, block := range transcripts(t) {
-		if block.mark != "" {
+		if block.mark == "docker" || block.mark == "staff" {
 			continue
 		}
 		if block.terminal == "" {
 			for _, line := range block.lines {
 				command, isCommand := strings.CutPrefix(line, "$ ")
-				if isCommand && elsewhere[command] == "" {
+				if (isCommand || block.mark == "sh") && elsewhere[command] == "" {
 					t.Errorf("README.md:%d: nothing runs %q", block.line, command)
 				}
 			}
@@ -64,7 +68,7 @@ type block struct {
 	line     int
 	terminal string
 	lines    []string
-	mark     string // docker: see TestDockerCommands; staff: .ci/real types them
+	mark     string // docker: see TestDockerCommands; staff: .ci/real types them; sh: commands alone
 }
 
 var fence = regexp.MustCompile("^```console(?: terminal=(\\w+)| (docker|staff))?$")
@@ -82,6 +86,8 @@ func transcripts(t *testing.T) (blocks []block) {
 		case open == nil && fence.MatchString(line):
 			marks := fence.FindStringSubmatch(line)
 			open = &block{line: number, terminal: marks[1], mark: marks[2]}
+		case open == nil && line == "```sh":
+			open = &block{line: number, mark: "sh"}
 		case open == nil && strings.HasPrefix(line, "```console"):
 			t.Fatalf("README.md:%d: cannot read %s", number, line)
 		case open != nil && line == "```":

@@ -1,8 +1,8 @@
 // Consumer prints every message that reaches a topic from now on.
 //
-// It is the only member of its group, simple_consumer, and holds all partitions. A new group starts
-// at the end of the topic: older messages are not shown. Its offsets are committed from then on, so
-// a second start goes on where the first one stopped, with what was sent in between.
+// Started once, it is the only member of its group, simple_consumer, and holds all partitions. A
+// new group starts at the end of the topic: older messages are not shown. Its offsets are committed
+// from then on, so the next start goes on where this one stopped.
 package main
 
 import (
@@ -23,7 +23,7 @@ func main() {
 		"consumer client60\nconsumer client60 -n 10 -f 'partition %p, offset %o: %v\\n'")
 	flags := settings.AddFlags(program.Flags)
 	name := program.Flags.String("group", "simple_consumer", "the group to be a member of")
-	count := program.Flags.IntP("count", "n", 0, "stop after `N` messages (default: never)")
+	count := program.Flags.UintP("count", "n", 0, "stop after `N` messages (default: never)")
 	out := display.To(os.Stdout, display.Value)
 	program.Flags.VarP(out, "format", "f", "how to print a message, as kcat does: %p %o %k %v")
 

@@ -22,7 +22,7 @@ func main() {
 		"Prints each message of the topic, from the oldest or from now on.",
 		"consumer client60 earliest")
 	flags := settings.AddFlags(program.Flags)
-	count := program.Flags.IntP("count", "n", 0, "stop after `N` messages (default: never)")
+	count := program.Flags.UintP("count", "n", 0, "stop after `N` messages (default: never)")
 	out := display.To(os.Stdout, display.Value)
 
 	program.Run(func(ctx context.Context, args []string) error {

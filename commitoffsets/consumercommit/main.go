@@ -49,9 +49,9 @@ func main() {
 			if err := database.Store(ctx, message); err != nil {
 				return err
 			}
-			if err := client.CommitRecords(context.WithoutCancel(ctx), message); err != nil {
-				member.NotCommitted(message, err)
-				continue
+			if err := client.CommitRecords(cli.Linger(ctx), message); err != nil {
+				member.NotCommitted(ctx, message, err)
+				continue // with the next message, if the group still has us
 			}
 			fmt.Println("Message committed")
 		}

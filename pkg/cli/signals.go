@@ -8,6 +8,14 @@ import (
 	"time"
 )
 
+// Linger returns a context that ends half a second after ctx does: for work that must not be cut off by
+// the signal to stop, and must not hold up the end either.
+func Linger(ctx context.Context) context.Context {
+	lingering, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(LeaveTime/4, cancel) })
+	return lingering
+}
+
 // untilSignalled returns a context that the first signal to stop cancels, and a function that
 // returns the signals to their usual meaning.
 //

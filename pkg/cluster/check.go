@@ -186,11 +186,14 @@ func (c *Cluster) checkTopic(ctx context.Context, good *answer, needs Needs) err
 	default:
 		return fmt.Errorf("topic %s: %w", name, err)
 	}
-	if needs.Read && !allows(topic.AuthorizedOperations, kmsg.ACLOperationRead) {
+	mayRead, mayWrite := allows(topic.AuthorizedOperations, kmsg.ACLOperationRead), allows(topic.AuthorizedOperations, kmsg.ACLOperationWrite)
+	switch {
+	case needs.Read && !mayRead && mayWrite:
 		return fmt.Errorf("no right to read topic %s: these credentials may write it only", name)
-	}
-	if needs.Write && !allows(topic.AuthorizedOperations, kmsg.ACLOperationWrite) {
+	case needs.Write && !mayWrite && mayRead:
 		return fmt.Errorf("no right to write topic %s: these credentials may read it only", name)
+	case needs.Read && !mayRead, needs.Write && !mayWrite:
+		return fmt.Errorf("no right to read or write topic %s: ask the staff", name)
 	}
 	return nil
 }

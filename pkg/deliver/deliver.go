@@ -37,7 +37,7 @@ type delivery struct {
 	pool    pool
 
 	started              time.Time
-	accepted             int64 // lines read; used by the reading goroutine alone
+	accepted             atomic.Int64 // lines read
 	delivered, failed    atomic.Int64
 	refused              chan *message // batches the broker found too large; see resend
 	fatal                context.CancelCauseFunc
@@ -65,7 +65,7 @@ func Lines(ctx context.Context, program *cli.Program, cluster *cluster.Cluster, 
 		program: program, cluster: cluster, client: client, mark: mark, fatal: fatal,
 		topic:       client.OptValue(kgo.DefaultProduceTopic).(string),
 		started:     time.Now(),
-		refused:     make(chan *message, client.OptValue(kgo.MaxBufferedRecords).(int64)),
+		refused:     make(chan *message, client.OptValue(kgo.MaxBufferedRecords).(int64)+1),
 		interactive: terminal.Is(os.Stdin),
 		verbose:     terminal.Is(os.Stderr),
 	}
@@ -75,22 +75,22 @@ func Lines(ctx context.Context, program *cli.Program, cluster *cluster.Cluster, 
 	// nobody types must end the program all the same.
 	read := make(chan error, 1)
 	go func() { read <- d.read(reading, os.Stdin) }()
+	stopProgress := func() {}
 	if d.verbose && !d.interactive {
-		stop := d.showProgress()
-		defer stop()
+		stopProgress = d.showProgress()
 	}
 	var err error
 	select {
 	case err = <-read:
-		err = errors.Join(err, d.finish(ctx))
 	case <-reading.Done():
-		err = d.finish(ctx)
 	}
+	d.finish(ctx)
+	stopProgress()
 	d.program.Bottom("")
 	if cause := context.Cause(reading); cause != nil && cause != context.Canceled {
 		return cause
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return d.summary()
@@ -129,14 +129,12 @@ func (d *delivery) read(ctx context.Context, input io.Reader) error {
 		case err == io.EOF:
 			return nil
 		case errors.Is(err, lines.ErrTooLong):
-			d.accepted++
-			d.report(d.accepted, kerr.MessageTooLarge)
+			d.report(d.accepted.Add(1), kerr.MessageTooLarge)
 			continue
 		case err != nil:
 			return fmt.Errorf("cannot read standard input: %w", err)
 		}
-		d.accepted++
-		message := d.pool.take(line, d.accepted)
+		message := d.pool.take(line, d.accepted.Add(1))
 		if d.mark != nil {
 			d.mark(&message.Record)
 		}
@@ -169,7 +167,7 @@ func (d *delivery) sendAlone(message *message) {
 
 // resend sends again, one by one, what was in a batch that the broker found too large: a topic may
 // have a lower limit than the client knows of (max.message.bytes), and a line must not be refused
-// for its neighbours.
+// for its neighbours. They come behind later lines, even with the same key.
 func (d *delivery) resend() {
 	d.client.Flush(context.Background()) // so that no batch is open that one of them could join
 	for {
@@ -188,7 +186,7 @@ func (d *delivery) finished(message *message, err error) {
 	case err == nil:
 		d.delivered.Add(1)
 	case errors.Is(err, kerr.MessageTooLarge) && !message.alone:
-		d.refused <- message // there is room: it has been one of the client's buffered records
+		d.refused <- message // there is room for all that the client buffers, and the one that waits to be
 		return
 	case errors.Is(err, kgo.ErrClientClosed):
 		return // finish has told what was on its way
@@ -215,7 +213,7 @@ func (d *delivery) report(line int64, err error) {
 
 // finish waits until everything on its way has arrived. Once the program was asked to stop there
 // is not much time for it.
-func (d *delivery) finish(ctx context.Context) error {
+func (d *delivery) finish(ctx context.Context) {
 	flushing, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
@@ -223,11 +221,10 @@ func (d *delivery) finish(ctx context.Context) error {
 	})()
 	for {
 		if err := d.client.Flush(flushing); err != nil {
-			return fmt.Errorf("stopped with %s on the way, acknowledged by nobody; %s delivered",
-				count(d.client.BufferedProduceRecords()), count(d.delivered.Load()))
+			return // summary tells how many are left
 		}
 		if len(d.refused) == 0 {
-			return nil
+			return
 		}
 		d.resend()
 	}
@@ -235,7 +232,11 @@ func (d *delivery) finish(ctx context.Context) error {
 
 // summary says how it went.
 func (d *delivery) summary() error {
-	if failed := d.failed.Load(); failed > 0 {
+	failed := d.failed.Load()
+	if left := d.accepted.Load() - d.delivered.Load() - failed; left > 0 { // read while we were stopped
+		return fmt.Errorf("stopped with %s on the way, acknowledged by nobody; %s delivered", count(left), count(d.delivered.Load()))
+	}
+	if failed > 0 {
 		return fmt.Errorf("%s delivered, %s not", count(d.delivered.Load()), cli.Count(failed))
 	}
 	d.program.Say("%s delivered in %.1f s", count(d.delivered.Load()), time.Since(d.started).Seconds())

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ import (
 // Member is a member of a consumer group.
 type Member struct {
 	// Limit is how many messages are handed out in all; 0 is no limit.
-	Limit int
+	Limit uint
 
 	program *cli.Program
 	cluster *cluster.Cluster
@@ -41,7 +42,7 @@ type Member struct {
 	latest     bool // auto.offset.reset
 	autoCommit bool // enable.auto.commit
 
-	handedOut int
+	handedOut uint
 	err       error // why the last Poll ended
 
 	mu         sync.Mutex
@@ -112,7 +113,7 @@ func (m *Member) Poll(ctx context.Context, client *kgo.Client) iter.Seq[[]*kgo.R
 				return
 			}
 			m.settle(false)
-			m.handedOut += len(messages)
+			m.handedOut += uint(len(messages))
 			if !yield(messages) {
 				return
 			}
@@ -130,7 +131,7 @@ func (m *Member) PollOne(ctx context.Context, client *kgo.Client) iter.Seq[*kgo.
 				return
 			}
 			m.settle(false)
-			if !yield(messages[0]) {
+			if !yield(messages[0]) || m.err != nil {
 				return
 			}
 			m.settle(true)
@@ -142,10 +143,31 @@ func (m *Member) PollOne(ctx context.Context, client *kgo.Client) iter.Seq[*kgo.
 // or what cannot be mended by waiting, in plain words.
 func (m *Member) Err() error { return m.err }
 
-// NotCommitted tells that the message could not be committed, and what follows from that.
-func (m *Member) NotCommitted(message *kgo.Record, err error) {
-	m.program.Say("not committed: %v: partition %d, offset %d will be read again by whoever has the partition",
-		m.cluster.Explain(err, "group "+m.group), message.Partition, message.Offset)
+// NotCommitted tells that a message could not be committed, and what follows from that. If the group
+// has gone on without us, the loop goes on with what we get when we are back. Otherwise it ends: the
+// commit of a later message would count for this one, too.
+func (m *Member) NotCommitted(ctx context.Context, message *kgo.Record, err error) {
+	place := fmt.Sprintf("partition %d, offset %d", message.Partition, message.Offset)
+	explained := m.cluster.Explain(err, "group "+m.group)
+	switch {
+	case isOut(err):
+		m.program.Say("not committed: %v: %s will be read again by whoever has the partition", explained, place)
+	case ctx.Err() != nil:
+		m.err = cli.Stopped(fmt.Sprintf("stopped while committing: %s may be read again", place))
+	default:
+		m.err = fmt.Errorf("not committed: %w: %s will be read again", explained, place)
+	}
+}
+
+// isOut reports whether the error says that we are no member of the group any more, or not in this
+// generation of it.
+func isOut(err error) bool {
+	for _, out := range []error{kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.RebalanceInProgress, kerr.FencedInstanceID} {
+		if errors.Is(err, out) {
+			return true
+		}
+	}
+	return false
 }
 
 // left is how many messages may still be handed out, -1 for all there are.
@@ -153,7 +175,7 @@ func (m *Member) left() int {
 	if m.Limit == 0 {
 		return -1
 	}
-	return m.Limit - m.handedOut
+	return int(m.Limit - m.handedOut)
 }
 
 // poll returns at least one message and most at the most. An error that comes beside messages is

@@ -29,7 +29,7 @@ import (
 // messages, and a topic can be deleted and made anew. Then the reset policy decides.
 func (m *Member) positions(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	partitions := offsets[m.topic]
-	starts, ends, err := m.bounds(ctx, partitions)
+	starts, ends, total, err := m.bounds(ctx, partitions)
 	if err != nil {
 		return nil, err
 	}
@@ -56,51 +56,60 @@ func (m *Member) positions(ctx context.Context, offsets map[string]map[int32]kgo
 			return nil, err
 		}
 	}
-	m.tellPositions(committed, vanished, skipped, len(partitions) == len(ends))
-	m.tell(len(ends))
+	m.tellPositions(committed, vanished, skipped, len(partitions) == total)
+	m.tell(total)
 	return offsets, nil
 }
 
-// bounds returns the first offset of each partition and the one that its next message will get. It
-// asks until every one of our partitions has answered: a partition whose broker is lost gets a new
-// leader within seconds.
-func (m *Member) bounds(ctx context.Context, partitions map[int32]kgo.Offset) (starts, ends map[int32]int64, err error) {
+// bounds returns the first offset of each of our partitions and the one that its next message will
+// get, and how many partitions the topic has. It asks until every one of ours has answered: a
+// partition whose broker is lost gets a new leader within seconds.
+func (m *Member) bounds(ctx context.Context, partitions map[int32]kgo.Offset) (starts, ends map[int32]int64, total int, err error) {
 	admin := kadm.NewClient(m.client)
 	for {
-		starts, err = m.list(ctx, admin.ListStartOffsets, partitions)
+		starts, total, err = m.list(ctx, admin.ListStartOffsets, partitions)
 		if err == nil {
-			ends, err = m.list(ctx, admin.ListEndOffsets, partitions)
+			ends, total, err = m.list(ctx, admin.ListEndOffsets, partitions)
 		}
 		if err == nil || ctx.Err() != nil {
-			return starts, ends, err
+			return starts, ends, total, err
 		}
 		if fatal := m.fatal(err); fatal != nil {
-			return nil, nil, err
+			return nil, nil, 0, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return nil, nil, 0, ctx.Err()
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
 }
 
-func (m *Member) list(ctx context.Context, ask func(context.Context, ...string) (kadm.ListedOffsets, error), partitions map[int32]kgo.Offset) (map[int32]int64, error) {
-	listed, err := ask(ctx, m.topic)
-	offsets := make(map[int32]int64)
-	for _, offset := range listed[m.topic] {
-		if offset.Err == nil {
-			offsets[offset.Partition] = offset.Offset
-		} else if _, ours := partitions[offset.Partition]; ours && err == nil {
+// list asks for one offset of each partition, and fails if one of ours has no answer. That others'
+// have none, or that a broker which leads none of ours is lost, does not matter.
+func (m *Member) list(ctx context.Context, ask func(context.Context, ...string) (kadm.ListedOffsets, error), partitions map[int32]kgo.Offset) (offsets map[int32]int64, total int, err error) {
+	listed, asking := ask(ctx, m.topic)
+	offsets = make(map[int32]int64)
+	for partition, offset := range listed[m.topic] {
+		_, ours := partitions[partition]
+		switch {
+		case partition < 0: // an error of the topic
+			return nil, 0, offset.Err
+		case offset.Err == nil:
+			offsets[partition] = offset.Offset
+		case ours:
 			err = offset.Err
 		}
+		total++
 	}
 	for partition := range partitions {
 		if _, ok := offsets[partition]; !ok && err == nil {
-			err = fmt.Errorf("no answer about partition %d", partition)
+			if err = asking; err == nil {
+				err = fmt.Errorf("no answer about partition %d", partition)
+			}
 		}
 	}
-	return offsets, err
+	return offsets, total, err
 }
 
 // commit commits the offsets for this generation of the group. After a rebalance that came in

@@ -81,12 +81,9 @@ func (m *Member) sayWhy(ctx context.Context, w *waiting) bool {
 // sayWaiting says it unless the wait is over.
 func (m *Member) sayWaiting(w *waiting, text string) {
 	m.mu.Lock()
-	current := m.waiting == w
-	if current {
+	defer m.mu.Unlock()
+	if m.waiting == w {
 		w.told = true
-	}
-	m.mu.Unlock()
-	if current {
 		m.program.Say("%s", text)
 	}
 }

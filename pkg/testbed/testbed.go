@@ -43,6 +43,7 @@ package testbed
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -54,6 +55,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/embedded"
@@ -122,6 +124,10 @@ func bedOf(ts *testscript.TestScript) *bed { return ts.Value(key{}).(*bed) }
 func setup(env *testscript.Env, where *site) error {
 	b := &bed{dir: env.WorkDir, processes: make(map[string]*process)}
 	env.Values[key{}] = b
+	if where.student != "" { // released after close, when nothing of the script runs any more
+		where.turn.Lock()
+		env.Defer(where.turn.Unlock)
+	}
 	env.Defer(b.close)
 	mark := strings.ToLower(rand.Text()[:8])
 	b.topic = "test-" + mark
@@ -153,8 +159,6 @@ func setup(env *testscript.Env, where *site) error {
 	}
 	env.Setenv("BROKERS", strings.Join(brokers, ","))
 	if where.student != "" {
-		where.turn.Lock()
-		env.Defer(where.turn.Unlock)
 		b.topic, b.student = where.student, true
 		env.Setenv("TOPIC", b.topic)
 		return nil
@@ -182,7 +186,9 @@ func (b *bed) use(cluster *embedded.Cluster, ca *issuer.CA, auth, user string) (
 func (b *bed) makeTopic(name string) error {
 	ctx, cancel := patiently()
 	defer cancel()
-	if _, err := b.admin.CreateTopic(ctx, embedded.DefaultPartitions, -1, nil, name); err != nil {
+	// A busy cluster can take longer than the client waits; asked again, it has the topic already.
+	_, err := b.admin.CreateTopic(ctx, embedded.DefaultPartitions, -1, nil, name)
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("cannot create topic %s: %w", name, err)
 	}
 	// A new topic is on the controller first and reaches each broker a moment later.
