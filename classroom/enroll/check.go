@@ -27,7 +27,7 @@ const (
 
 	// patience is how long a right may differ from what it should be: the brokers learn of a change one
 	// after another, a moment after it was acknowledged.
-	patience = 2 * time.Second
+	patience = 5 * time.Second
 
 	// cleanUpTime is what is left for removing our traces once we were told to stop.
 	cleanUpTime = cli.LeaveTime - 500*time.Millisecond
@@ -153,13 +153,26 @@ func (c *checker) check(ctx context.Context, whom []string) (*report, error) {
 }
 
 // topics asks for the brokers and the students' topics. Like rights, topics that were just made are
-// known to one broker after another, so it asks again for a while if one is missing.
+// known to one broker after another, and hundreds of them take a while, so it asks again as long as
+// fewer are missing each time.
 func (c *checker) topics(ctx context.Context) (metadata kadm.Metadata, err error) {
-	retry(ctx, c.patience, func() bool {
-		metadata, err = c.admin.Metadata(fresh(ctx), c.students...)
-		return err != nil || metadata.Topics.Error() == nil
-	})
-	return metadata, refusal(err, "")
+	for last := len(c.students) + 1; ; {
+		missing := 0
+		retry(ctx, c.patience, func() bool {
+			metadata, err = c.admin.Metadata(fresh(ctx), c.students...)
+			missing = 0
+			for _, topic := range metadata.Topics {
+				if topic.Err != nil {
+					missing++
+				}
+			}
+			return err != nil || missing == 0 || missing < last
+		})
+		if err != nil || missing == 0 || missing >= last || ctx.Err() != nil {
+			return metadata, refusal(err, "")
+		}
+		last = missing
+	}
 }
 
 // authority looks at the certificate that all others hang on.
