@@ -24,7 +24,7 @@ const (
 	// mostReports is how many lines that were not delivered are told one by one.
 	mostReports = 10
 	// finishTime is what is left of cli.LeaveTime for the messages on their way.
-	finishTime = cli.LeaveTime * 3 / 4
+	finishTime = cli.LeaveTime / 2
 )
 
 // delivery is one run of Lines.

@@ -318,7 +318,7 @@ func (m *Member) Leave(client *kgo.Client) {
 		defer close(closed)
 		client.CloseAllowingRebalance()
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), cli.LeaveTime*3/4)
+	ctx, cancel := context.WithTimeout(context.Background(), cli.LeaveTime/2)
 	defer cancel()
 	// The client waits for the end of a rebalance before it leaves, and a rebalance can wait 45
 	// seconds for a lost member. In one we hold nothing, so we can leave by our own request.
