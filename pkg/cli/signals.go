@@ -32,14 +32,17 @@ func (p *Program) untilSignalled() (context.Context, func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, stop...)
 	ctx, cancel := context.WithCancel(context.Background())
+	finished := make(chan struct{})
 	go func() {
 		select {
 		case <-signals:
-		case <-ctx.Done():
+		case <-finished:
 			return
 		}
 		cancel()
 		select {
+		case <-finished:
+			return
 		case <-signals:
 		case <-time.After(LeaveTime):
 			p.Say("not finished %v after the signal to stop: ending all the same", LeaveTime)
@@ -49,5 +52,6 @@ func (p *Program) untilSignalled() (context.Context, func()) {
 	return ctx, func() {
 		signal.Stop(signals)
 		cancel()
+		close(finished)
 	}
 }

@@ -135,7 +135,8 @@ func newProcess(ts *testscript.TestScript, line []string) *process {
 
 // environment is what a program of ours looks at, and what a shell needs to start one.
 func environment(ts *testscript.TestScript) []string {
-	var env []string
+	// At its end a program with the race detector in it would sleep for a second.
+	env := []string{"GORACE=atexit_sleep_ms=0"}
 	for _, name := range []string{"PATH", "HOME", "TOPIC", "GROUP", "GOCOVERDIR", "KAFKA_AUTH", "KAFKA_BROKERS", "KAFKA_KEYSTORE_PASSWORD"} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
