@@ -22,6 +22,9 @@ func TestDockerCommands(t *testing.T) {
 		t.Skip("TKAFKA_README_AUTH is not set: .ci/readme-images runs this")
 	}
 	root := copyOfRepository(t)
+	if err := os.RemoveAll(filepath.Join(root, "auth")); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.CopyFS(filepath.Join(root, "auth"), os.DirFS(folder)); err != nil {
 		t.Fatal(err)
 	}

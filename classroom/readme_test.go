@@ -5,6 +5,7 @@ package classroom
 import (
 	"bufio"
 	"bytes"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -106,13 +107,7 @@ func transcripts(t *testing.T) (blocks []block) {
 // copyOfRepository is a clone as a student has it: with an auth/ that nobody has put anything into.
 func copyOfRepository(t *testing.T) string {
 	root := t.TempDir()
-	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-	list.Dir = ".."
-	files, err := list.Output()
-	if err != nil {
-		t.Skipf("not a git checkout: %v", err)
-	}
-	for name := range strings.SplitSeq(strings.TrimRight(string(files), "\x00"), "\x00") {
+	for _, name := range repositoryFiles(t) {
 		text, err := os.ReadFile(filepath.Join("..", name))
 		if os.IsNotExist(err) {
 			continue // deleted, and not committed yet
@@ -128,6 +123,31 @@ func copyOfRepository(t *testing.T) string {
 		}
 	}
 	return root
+}
+
+// repositoryFiles are the files that git knows or would add. Where the source came without git, they
+// are all but those of the folders for credentials.
+func repositoryFiles(t *testing.T) (names []string) {
+	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	list.Dir = ".."
+	if files, err := list.Output(); err == nil {
+		return strings.Split(strings.TrimRight(string(files), "\x00"), "\x00")
+	}
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		switch name := entry.Name(); {
+		case err != nil:
+			return err
+		case entry.IsDir() && (name == "auth" || name == "creds" || name == ".git"):
+			return filepath.SkipDir
+		case entry.Type().IsRegular():
+			names = append(names, strings.TrimPrefix(filepath.ToSlash(path), "../"))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 // terminal is a shell with a screen and a keyboard.
