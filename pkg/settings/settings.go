@@ -22,6 +22,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"tkafka/pkg/tlsconf"
 )
 
 const (
@@ -31,8 +33,6 @@ const (
 	DefaultPassword = "cc2023"
 	// PropertiesFile is the file of a credentials folder that Kafka's own tools read.
 	PropertiesFile = "client-ssl.properties"
-
-	caFile = "ca.crt" // what makes a folder a credentials folder
 )
 
 // Flags are the settings given on the command line.
@@ -130,9 +130,9 @@ func ParseBrokers(brokers string) ([]string, error) {
 // with a ca.crt in the working directory or above it.
 func findFolder(asked string) (string, error) {
 	if asked != "" {
-		switch _, err := os.Stat(filepath.Join(asked, caFile)); {
+		switch _, err := os.Stat(filepath.Join(asked, tlsconf.CAFile)); {
 		case errors.Is(err, fs.ErrNotExist):
-			return "", fmt.Errorf("no credentials: no %s in %s (the folder that the staff handed out, or that go run ./classroom/cluster wrote, has one)", caFile, asked)
+			return "", fmt.Errorf("no credentials: no %s in %s (the folder that the staff handed out, or that go run ./classroom/cluster wrote, has one)", tlsconf.CAFile, asked)
 		case err != nil:
 			return "", fmt.Errorf("no credentials: %w", err)
 		}
@@ -144,7 +144,7 @@ func findFolder(asked string) (string, error) {
 	}
 	for at := here; ; at = filepath.Dir(at) {
 		folder := filepath.Join(at, "auth")
-		if _, err := os.Stat(filepath.Join(folder, caFile)); err == nil {
+		if _, err := os.Stat(filepath.Join(folder, tlsconf.CAFile)); err == nil {
 			if near, err := filepath.Rel(here, folder); err == nil {
 				return near, nil
 			}
@@ -157,7 +157,7 @@ func findFolder(asked string) (string, error) {
 			if os.Getpid() == 1 { // we are all there is in a container
 				mend = `docker run -v "$(pwd)/auth":/usr/src/app/auth brings yours in`
 			}
-			return "", fmt.Errorf("no credentials: no auth/%s here or above (%s)", caFile, mend)
+			return "", fmt.Errorf("no credentials: no auth/%s here or above (%s)", tlsconf.CAFile, mend)
 		}
 	}
 }

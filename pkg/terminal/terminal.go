@@ -3,7 +3,6 @@ package terminal
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"unicode"
 	"unicode/utf8"
@@ -15,16 +14,6 @@ import (
 func Is(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
-}
-
-// Width returns the columns of the terminal behind the stream, or 80 where it does not tell.
-func Width(stream io.Writer) int {
-	if file, ok := stream.(*os.File); ok {
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
-			return width
-		}
-	}
-	return 80
 }
 
 // Escape returns the text as it can be shown on a terminal. A message may hold bytes that move
