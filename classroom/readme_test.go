@@ -23,7 +23,7 @@ var elsewhere = map[string]string{
 	"go run ./classroom/tour":                                     "the test of classroom/tour",
 	"go run ./classroom/tour --auth auth --topic client7":         "the test of classroom/tour, and .ci/real",
 	"go test ./...":                                               "whoever runs this test",
-	".ci/real 4.3.1 300":                                          ".ci/long; .ci/run does it with 20 students",
+	".ci/real 4.3.1 300":                                          ".ci/run",
 	"scp -r auth you@your-vm:tkafka/":                             "nothing: there is no such machine",
 	"ssh you@your-vm chmod 600 tkafka/auth/kafka.keystore.pkcs12": "nothing: there is no such machine",
 }

@@ -64,7 +64,7 @@ func (a *admin) apply(ctx context.Context, program *cli.Program, students []stri
 	for _, student := range students {
 		wanted = append(wanted, rightsOf(student)...)
 	}
-	have, err := a.rights(ctx, nil)
+	have, err := rightsKnownTo(ctx, a.raw, nil)
 	if err != nil {
 		return fmt.Errorf("rights: %w", err)
 	}

@@ -23,10 +23,10 @@ const (
 	// visitsAtOnce is how many students are logged in at a time. Most of a visit is the 3 seconds for
 	// which a broker holds a new group open for more members (group.initial.rebalance.delay.ms), so
 	// there can be more of them than there are processors.
-	visitsAtOnce = 24
+	visitsAtOnce = 60
 
-	// patience is how long a right may differ from what it should be: the brokers learn of a change one
-	// after another, a moment after it was acknowledged.
+	// patience is how long something may differ from what it should be without any progress: the brokers
+	// learn of a change one after another, a moment after it was acknowledged.
 	patience = 5 * time.Second
 
 	// cleanUpTime is what is left for removing our traces once we were told to stop.
@@ -121,9 +121,13 @@ func openChecker(ctx context.Context, program *cli.Program, flags *settings.Flag
 // check looks at the cluster and at some of the students. An error means that it could not be
 // finished; what it finds is in the report.
 func (c *checker) check(ctx context.Context, whom []string) (*report, error) {
-	metadata, err := c.topics(ctx)
+	patience := c.patience
+	if !c.settle(ctx) {
+		patience = 0 // it has been tried: nothing changes any more
+	}
+	metadata, err := c.admin.Metadata(fresh(ctx), c.students...)
 	if err != nil {
-		return nil, err
+		return nil, refusal(err, "")
 	}
 	found := &report{}
 	for _, look := range []func(context.Context, kadm.Metadata) []finding{
@@ -139,7 +143,7 @@ func (c *checker) check(ctx context.Context, whom []string) (*report, error) {
 	}
 	shown := newProgress(c.program, "students", len(whom))
 	err = each(ctx, visitsAtOnce, queue, func(ctx context.Context, i int) error {
-		found.Students[i] = c.visit(ctx, whom[i], metadata)
+		found.Students[i] = c.visit(ctx, whom[i], metadata, patience)
 		shown.step()
 		return nil
 	})
@@ -150,29 +154,6 @@ func (c *checker) check(ctx context.Context, whom []string) (*report, error) {
 	}
 	found.judge()
 	return found, nil
-}
-
-// topics asks for the brokers and the students' topics. Like rights, topics that were just made are
-// known to one broker after another, and hundreds of them take a while, so it asks again as long as
-// fewer are missing each time.
-func (c *checker) topics(ctx context.Context) (metadata kadm.Metadata, err error) {
-	for last := len(c.students) + 1; ; {
-		missing := 0
-		retry(ctx, c.patience, func() bool {
-			metadata, err = c.admin.Metadata(fresh(ctx), c.students...)
-			missing = 0
-			for _, topic := range metadata.Topics {
-				if topic.Err != nil {
-					missing++
-				}
-			}
-			return err != nil || missing == 0 || missing < last
-		})
-		if err != nil || missing == 0 || missing >= last || ctx.Err() != nil {
-			return metadata, refusal(err, "")
-		}
-		last = missing
-	}
 }
 
 // authority looks at the certificate that all others hang on.

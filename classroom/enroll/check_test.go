@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -72,6 +73,48 @@ func TestCheckWaitsForRights(t *testing.T) {
 	}
 	if !found.OK || refusals.Load() < 3 {
 		t.Errorf("after %d refusals: %+v", refusals.Load(), found)
+	}
+}
+
+// A check begins when every broker has opened its copies of the topics.
+func TestCheckWaitsForCopies(t *testing.T) {
+	cluster, c := ready(t, "client1", "client2")
+	c.patience = time.Second
+	var looks atomic.Int32
+	cluster.Kfake().ControlKey(kmsg.DescribeLogDirs.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.Kfake().KeepControl()
+		if looks.Add(1) > 8 {
+			return nil, nil, false
+		}
+		return request.ResponseKind(), nil, true // nothing is open yet
+	})
+	var early atomic.Bool
+	cluster.Kfake().ControlKey(kmsg.Produce.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.Kfake().KeepControl()
+		if looks.Load() <= 8 {
+			early.Store(true)
+		}
+		return nil, nil, false
+	})
+	found, err := c.check(t.Context(), c.students)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !found.OK || early.Load() {
+		t.Errorf("checked after %d looks; %+v", looks.Load(), found)
+	}
+}
+
+// It does not wait for ever: a broker that makes no progress is for the report.
+func TestCheckWaitsNoLonger(t *testing.T) {
+	cluster, c := ready(t, "client1")
+	c.patience = 100 * time.Millisecond
+	cluster.Kfake().ControlKey(kmsg.DescribeLogDirs.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.Kfake().KeepControl()
+		return request.ResponseKind(), nil, true
+	})
+	if _, err := c.check(t.Context(), c.students); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/settings"
+	"tkafka/pkg/testbed"
 	"tkafka/pkg/tlsconf"
 )
 
@@ -204,8 +205,7 @@ func makeTopic(ts *testscript.TestScript, _ bool, args []string) {
 	defer cancel()
 	partitions, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	_, err = adminOf(ts).CreateTopic(ctx, int32(partitions), -1, nil, args[0])
-	ts.Check(err)
+	ts.Check(testbed.MakeTopic(ctx, adminOf(ts).raw, args[0], partitions))
 }
 
 // untouched TOPIC...: no message is in these topics, nor has been, and there is no trace of a check.

@@ -32,9 +32,19 @@ func (p *progress) step() { p.add(1) }
 func (p *progress) add(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.done += n
+	p.show(p.done + n)
+}
+
+func (p *progress) set(done int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.show(max(done, 0))
+}
+
+func (p *progress) show(done int) {
+	p.done = done
 	if p.program != nil {
-		p.program.Bottom(bar(p.what, p.done, p.all))
+		p.program.Bottom(bar(p.what, done, p.all))
 	}
 }
 

@@ -72,7 +72,7 @@ func (c class) removable(program *cli.Program, name string) (string, error) {
 // remove withdraws rights and topic, and tells whether it did: ask may say no.
 func (a *admin) remove(ctx context.Context, program *cli.Program, student string, ask func(string) (bool, error)) (bool, error) {
 	who := principal(student)
-	rights, err := a.rights(ctx, &who)
+	rights, err := rightsKnownTo(ctx, a.raw, &who)
 	if err != nil {
 		return false, err
 	}

@@ -38,15 +38,16 @@ func rightsOf(student string) []right {
 	}
 }
 
-// rights asks for the rules of a principal or, for nil, of everybody.
-func (a *admin) rights(ctx context.Context, principal *string) ([]right, error) {
+// rightsKnownTo asks the cluster, or one of its brokers, for the rules of a principal or, for nil, of
+// everybody.
+func rightsKnownTo(ctx context.Context, asked kmsg.Requestor, principal *string) ([]right, error) {
 	req := kmsg.NewPtrDescribeACLsRequest()
 	req.ResourceType = kmsg.ACLResourceTypeAny
 	req.ResourcePatternType = kmsg.ACLResourcePatternTypeAny
 	req.Operation = kmsg.ACLOperationAny
 	req.PermissionType = kmsg.ACLPermissionTypeAny
 	req.Principal = principal
-	resp, err := req.RequestWith(ctx, a.raw)
+	resp, err := req.RequestWith(ctx, asked)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (v *visited) problem(format string, args ...any) result {
 }
 
 // visit logs in as a student, with nothing but the folder that was handed out.
-func (c *checker) visit(ctx context.Context, student string, metadata kadm.Metadata) visited {
+func (c *checker) visit(ctx context.Context, student string, metadata kadm.Metadata, patience time.Duration) visited {
 	ctx, cancel := context.WithTimeout(ctx, visitTime)
 	defer cancel()
 	v := visited{Student: student, Certificate: skipped, Topic: ok, Write: skipped, Read: skipped, Others: skipped, Group: skipped}
@@ -98,8 +98,8 @@ func (c *checker) visit(ctx context.Context, student string, metadata kadm.Metad
 	if leader < 0 { // without a leader, any broker can still say what is forbidden
 		login.leader = metadata.Brokers[0].NodeID
 	}
-	login.tryTopics(ctx, c.patience, &v)
-	login.tryGroup(ctx, c.patience, &v, c.groupOf(student))
+	login.tryTopics(ctx, patience, &v)
+	login.tryGroup(ctx, patience, &v, c.groupOf(student))
 	return v
 }
 

@@ -57,6 +57,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
@@ -186,16 +187,36 @@ func (b *bed) use(cluster *embedded.Cluster, ca *issuer.CA, auth, user string) (
 func (b *bed) makeTopic(name string) error {
 	ctx, cancel := patiently()
 	defer cancel()
+	return MakeTopic(ctx, b.client, name, embedded.DefaultPartitions)
+}
+
+// MakeTopic makes a topic if it is not there, and waits until every broker knows it: it is on the
+// controller first and reaches each broker a moment later, and a client may ask any of them.
+func MakeTopic(ctx context.Context, client *kgo.Client, name string, partitions int) error {
+	admin := kadm.NewClient(client)
 	// A busy cluster can take longer than the client waits; asked again, it has the topic already.
-	_, err := b.admin.CreateTopic(ctx, embedded.DefaultPartitions, -1, nil, name)
+	_, err := admin.CreateTopic(ctx, int32(partitions), -1, nil, name)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("cannot create topic %s: %w", name, err)
 	}
-	// A new topic is on the controller first and reaches each broker a moment later.
-	return until(ctx, func() bool {
-		topics, err := b.admin.ListTopics(ctx, name)
-		return err == nil && len(topics[name].Partitions) == embedded.DefaultPartitions && topics[name].Err == nil
-	})
+	brokers, err := admin.ListBrokers(ctx)
+	if err != nil {
+		return err
+	}
+	req := kmsg.NewPtrMetadataRequest()
+	topic := kmsg.NewMetadataRequestTopic()
+	topic.Topic = kmsg.StringPtr(name)
+	req.Topics = append(req.Topics, topic)
+	for _, id := range brokers.NodeIDs() {
+		err := until(ctx, func() bool {
+			known, err := req.RequestWith(ctx, client.Broker(int(id)))
+			return err == nil && known.Topics[0].ErrorCode == 0 && len(known.Topics[0].Partitions) == partitions
+		})
+		if err != nil {
+			return fmt.Errorf("broker %d has not heard of topic %s: %w", id, name, err)
+		}
+	}
+	return nil
 }
 
 // close ends what the script has left running and removes the traces that it left on the cluster.
