@@ -2,6 +2,7 @@ package classroom
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -28,6 +29,14 @@ func TestDockerCommands(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(root, "auth"), os.DirFS(folder)); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(filepath.Join(root, "auth", "kafka.keystore.pkcs12"), 0o600); err != nil {
+		t.Fatal(err) // as issued: copying has made it 0644
+	}
+	t.Cleanup(func() {
+		for name := range strings.FieldsSeq("simple_consumer simple_producer commit_consumer member_1 member_2") {
+			exec.Command("docker", "rm", "-f", name).Run() // what a failure has left running
+		}
+	})
 	term := openTerminal(t, root, "docker")
 	commands := 0
 	for _, block := range transcripts(t) {

@@ -24,6 +24,7 @@ var elsewhere = map[string]string{
 	"go run ./classroom/tour --auth auth --topic client7":         "the test of classroom/tour, and .ci/real",
 	"go test ./...":                                               "whoever runs this test",
 	".ci/real 4.3.1 300":                                          ".ci/run",
+	"pkill -9 consumercommit":                                     "nothing: it would end other tests' programs",
 	"scp -r auth you@your-vm:tkafka/":                             "nothing: there is no such machine",
 	"ssh you@your-vm chmod 600 tkafka/auth/kafka.keystore.pkcs12": "nothing: there is no such machine",
 }
@@ -63,6 +64,36 @@ func TestTranscripts(t *testing.T) {
 		}
 		terminals[block.terminal].play(block)
 	}
+	term := openTerminal(t, root, "what the text suggests")
+	for _, command := range suggestions(t) {
+		if elsewhere[command] != "" {
+			continue
+		}
+		t.Log(command)
+		term.press(strings.ReplaceAll(command, "client7", "client60") + "\n")
+		if !strings.HasPrefix(command, "go build") { // a consumer: it runs until it is stopped
+			term.expect(`: assigned 16 of 16 partitions: 0-15`)
+			term.press("\x03")
+		}
+		term.expect(shellPrompt)
+	}
+}
+
+// suggestions are the commands within the text that no transcript shows.
+func suggestions(t *testing.T) (commands []string) {
+	text, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, span := range regexp.MustCompile("`((?:go (?:run|build) |\\./[a-z]+ |pkill )[^`]+)`").FindAllSubmatch(text, -1) {
+		if command := string(span[1]); !bytes.Contains(text, []byte("\n$ "+command)) {
+			commands = append(commands, command)
+		}
+	}
+	if len(commands) == 0 {
+		t.Error("README.md suggests nothing to try")
+	}
+	return commands
 }
 
 type block struct {

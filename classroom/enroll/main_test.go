@@ -31,21 +31,34 @@ func TestMain(m *testing.M) {
 // The scripts that need a cluster get an embedded one or, if TKAFKA_TEST_AUTH names the admin's folder
 // of a class that has its authority beside it, that class's: there they enroll students of their own.
 func TestScripts(t *testing.T) {
+	var err error
+	if realAdmin, err = testbed.Folder(); err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Values[key{}] = new(world)
+			if realAdmin == "" {
+				return nil
+			}
+			// A check sees what the others leave on the cluster while they run.
+			release, err := testbed.TakeTurns("enroll")
+			if err != nil {
+				return err
+			}
+			env.Defer(release)
 			return nil
 		},
 		Condition: func(condition string) (bool, error) {
 			switch condition {
 			case "embedded":
-				return realAdmin() == "", nil
+				return realAdmin == "", nil
 			case "class": // we can issue credentials for the cluster
-				_, err := os.Stat(filepath.Join(classOf(realAdmin()).authority(), "ca.key"))
-				return realAdmin() == "" || err == nil, nil
+				_, err := os.Stat(filepath.Join(classOf(realAdmin).authority(), "ca.key"))
+				return realAdmin == "" || err == nil, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", condition)
 		},
@@ -64,7 +77,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-func realAdmin() string { return os.Getenv("TKAFKA_TEST_AUTH") }
+// realAdmin is the folder of a real cluster's admin, if there is one.
+var realAdmin string
 
 type key struct{}
 
@@ -98,7 +112,7 @@ func startClass(ts *testscript.TestScript, _ bool, students []string) {
 	dir := class(ts.MkAbs("creds"))
 	ts.Check(os.Mkdir(string(dir), 0o755))
 	var client *kgo.Client
-	if realAdmin() != "" {
+	if realAdmin != "" {
 		client = joinRealClass(ts, dir)
 	} else {
 		cluster, err := startEmbedded(dir, students)
@@ -124,7 +138,7 @@ func startClass(ts *testscript.TestScript, _ bool, students []string) {
 
 // joinRealClass copies the authority, the brokers and the admin of a class.
 func joinRealClass(ts *testscript.TestScript, dir class) *kgo.Client {
-	theirs := classOf(realAdmin())
+	theirs := classOf(realAdmin)
 	ts.Check(os.CopyFS(dir.authority(), os.DirFS(theirs.authority())))
 	ts.Check(os.CopyFS(dir.broker(""), os.DirFS(theirs.broker(""))))
 	ts.Check(os.CopyFS(dir.admin(), os.DirFS(theirs.admin())))

@@ -25,7 +25,7 @@ func main() {
 	flags, out := settings.AddFlags(program.Flags), display.To(os.Stdout, display.Value)
 	database := storage.AddFlag(program.Flags, os.Stdout)
 	program.Run(func(ctx context.Context, args []string) error {
-		topic, name, oldest := args[0], args[1], kgo.NewOffset().AtStart()
+		topic, name, oldest, late := args[0], args[1], kgo.NewOffset().AtStart(), cli.Linger(ctx)
 		member, err := group.Open(ctx, program, flags, topic, name)
 		if err != nil {
 			return err
@@ -49,7 +49,7 @@ func main() {
 			if err := database.Store(ctx, message); err != nil {
 				return err
 			}
-			if err := client.CommitRecords(cli.Linger(ctx), message); err != nil {
+			if err := client.CommitRecords(late, message); err != nil {
 				member.NotCommitted(ctx, message, err)
 				continue // with the next message, if the group still has us
 			}

@@ -57,7 +57,8 @@ type Program struct {
 
 // New describes a program. The usage line names it and its arguments, and Run holds the command
 // line against it: of "consumer <topic> earliest|latest [group]" the first may be anything, the
-// second one of the two words, and the third may be left out. About says in a sentence or two what will be seen; example is a command to type.
+// second one of the two words, and the third may be left out. About says in a sentence or two what
+// will be seen; example is a command to type.
 func New(usage, about, example string) *Program {
 	name := strings.Fields(usage)[0]
 	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)

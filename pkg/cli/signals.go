@@ -9,7 +9,8 @@ import (
 )
 
 // Linger returns a context that ends half a second after ctx does: for work that must not be cut off by
-// the signal to stop, and must not hold up the end either.
+// the signal to stop, and must not hold up the end either. A program makes it once and uses it for all
+// such work: ctx remembers each one that is made, until it ends itself.
 func Linger(ctx context.Context) context.Context {
 	lingering, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	context.AfterFunc(ctx, func() { time.AfterFunc(LeaveTime/4, cancel) })

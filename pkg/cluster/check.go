@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -27,7 +28,7 @@ func (c *Cluster) check(ctx context.Context, needs Needs) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 
-	answers := make(chan answer)
+	incoming := make(chan answer)
 	asked := make(map[string]bool)
 	pending := 0
 	ask := func(address string) {
@@ -38,7 +39,7 @@ func (c *Cluster) check(ctx context.Context, needs Needs) error {
 		pending++
 		go func() {
 			metadata, err := c.metadata(ctx, address, needs.Topic)
-			answers <- answer{address, metadata, err}
+			incoming <- answer{address, metadata, err}
 		}()
 	}
 	for _, address := range c.settings.Brokers {
@@ -47,7 +48,7 @@ func (c *Cluster) check(ctx context.Context, needs Needs) error {
 	var good *answer
 	var failed []answer
 	for ; pending > 0; pending-- {
-		a := <-answers
+		a := <-incoming
 		switch {
 		case a.err != nil:
 			failed = append(failed, a)
@@ -58,7 +59,7 @@ func (c *Cluster) check(ctx context.Context, needs Needs) error {
 			}
 		}
 	}
-	if err := context.Cause(ctx); err == context.Canceled {
+	if err := context.Cause(ctx); errors.Is(err, context.Canceled) {
 		return err
 	}
 	if good == nil {
@@ -83,7 +84,9 @@ func addressOf(broker kmsg.MetadataResponseBroker) string {
 }
 
 // request asks one broker, by its address, once.
-func request[Response kmsg.Response](ctx context.Context, c *Cluster, address string, req kmsg.Request) (Response, error) {
+func request[Response kmsg.Response](
+	ctx context.Context, c *Cluster, address string, req kmsg.Request,
+) (Response, error) {
 	var none Response
 	client, err := kgo.NewClient(append(c.connection(address), kgo.DialTimeout(checkDialTime))...)
 	if err != nil {
@@ -180,13 +183,15 @@ func (c *Cluster) checkTopic(ctx context.Context, good *answer, needs Needs) err
 	case kerr.UnknownTopicOrPartition, kerr.TopicAuthorizationFailed:
 		// Apache Kafka gives the same answer to a topic that is not there and to one that
 		// these credentials may not see, so that nobody can find out names by trying.
-		return fmt.Errorf("topic %s does not exist, or these credentials may not use it: %s", name, c.visible(ctx, good.address))
+		return fmt.Errorf("topic %s does not exist, or these credentials may not use it: %s",
+			name, c.visible(ctx, good.address))
 	case kerr.InvalidTopicException:
 		return fmt.Errorf("%q is not a topic name: letters, digits, dot, underscore and hyphen, 249 at most", name)
 	default:
 		return fmt.Errorf("topic %s: %w", name, err)
 	}
-	mayRead, mayWrite := allows(topic.AuthorizedOperations, kmsg.ACLOperationRead), allows(topic.AuthorizedOperations, kmsg.ACLOperationWrite)
+	mayRead := allows(topic.AuthorizedOperations, kmsg.ACLOperationRead)
+	mayWrite := allows(topic.AuthorizedOperations, kmsg.ACLOperationWrite)
 	switch {
 	case needs.Read && !mayRead && mayWrite:
 		return fmt.Errorf("no right to read topic %s: these credentials may write it only", name)

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// checkTime bounds the check at the start: a student waits five seconds for an answer at most.
+	// checkTime bounds the check at the start: a student waits less than five seconds for the cluster.
 	checkTime = 4500 * time.Millisecond
 	// checkDialTime is what one broker may take to accept a connection during that check.
 	checkDialTime = 2500 * time.Millisecond
@@ -39,9 +39,9 @@ type Needs struct {
 
 // Open finds the settings, loads the credentials and checks the cluster: that it can be reached,
 // that it accepts the credentials, that the topic exists, and that these credentials may do with
-// topic and group what the program needs. It answers within five seconds, and its errors say what
-// to do next. A broker that does not answer while others do is told, and no error: the program
-// goes on without it.
+// topic and group what the program needs. It waits less than five seconds for the cluster, and its
+// errors say what to do next. A broker that does not answer while others do is told, and no error:
+// the program goes on without it.
 func Open(ctx context.Context, program *cli.Program, flags *settings.Flags, needs Needs) (*Cluster, error) {
 	found, err := flags.Find()
 	if err != nil {

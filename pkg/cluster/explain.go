@@ -45,12 +45,13 @@ func (c *Cluster) diagnose(address string, err error) problem {
 	case strings.Contains(text, "remote error: tls: ") && strings.Contains(text, "certificate"):
 		_, alert, _ := strings.Cut(text, "remote error: tls: ")
 		return problem{"the broker refuses our certificate (" + alert + ")",
-			fmt.Sprintf("is %s the folder for this cluster, and has its certificate expired?", c.folder())}
+			fmt.Sprintf("is %s the folder for this cluster, and has its certificate expired?", c.settings.Folder)}
 	case errors.As(err, &notTLS):
 		return problem{"what answers there does not speak TLS", "is it the TLS port of a Kafka broker?"}
 	case strings.Contains(text, "appear to be a tls alert"):
 		return c.plaintextToTLS()
-	case errors.As(err, &cutShort), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.As(err, &cutShort), errors.Is(err, io.EOF),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		if c.tls == nil {
 			return c.plaintextToTLS()
 		}
@@ -70,16 +71,9 @@ func (c *Cluster) diagnose(address string, err error) problem {
 	return problem{cause: strings.TrimPrefix(text, "unable to dial: ")}
 }
 
-func (c *Cluster) folder() string {
-	if c.settings == nil {
-		return "auth"
-	}
-	return c.settings.Folder
-}
-
 func (c *Cluster) plaintextToTLS() problem {
 	return problem{"the broker wants TLS and we speak plaintext",
-		fmt.Sprintf("take security.protocol=PLAINTEXT out of %s/client-ssl.properties", c.folder())}
+		fmt.Sprintf("take security.protocol=PLAINTEXT out of %s/client-ssl.properties", c.settings.Folder)}
 }
 
 // mendRefused says why nobody may listen at the address. Inside a container, localhost is the
@@ -90,7 +84,9 @@ func mendRefused(address string) string {
 	local := host == "localhost" || ip != nil && ip.IsLoopback()
 	switch {
 	case local && inContainer():
-		return "is the cluster running? (inside a container, localhost is the container itself; docker run --network host makes it the machine)"
+		return "is the cluster running? (inside a container, localhost is the container itself;" +
+			" docker run --network host makes it the machine;" +
+			" beside docker/compose.yaml, --network tkafka_default with -b kafka-1:9092 does it too)"
 	case local:
 		return "is the cluster running? (start one of your own: go run ./classroom/cluster)"
 	}
@@ -119,16 +115,19 @@ func (c *Cluster) Explain(err error, what string) error {
 	case errors.Is(err, kerr.GroupAuthorizationFailed):
 		text = "no right to use " + what + " (a member needs the right to read its group: ask the staff)"
 	case errors.Is(err, kerr.ClusterAuthorizationFailed):
-		text = "no right to produce with idempotence (brokers before Kafka 2.8 ask for IDEMPOTENT_WRITE on the cluster: ask the staff)"
+		text = "no right to produce with idempotence" +
+			" (brokers before Kafka 2.8 ask for IDEMPOTENT_WRITE on the cluster: ask the staff)"
 	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
 		text = what + " is not there any more: has it been deleted?"
 	case errors.Is(err, kerr.MessageTooLarge):
 		text = "larger than the broker takes"
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
-		text = what + " has members that share partitions by another strategy or read other topics: choose another group name"
+		text = what + " has members that share partitions by another strategy or read other topics:" +
+			" choose another group name"
 	case errors.Is(err, kerr.InvalidGroupID):
 		text = what + ": not a name for a group"
-	case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.IllegalGeneration), errors.Is(err, kerr.RebalanceInProgress), errors.Is(err, kerr.FencedInstanceID):
+	case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.IllegalGeneration),
+		errors.Is(err, kerr.RebalanceInProgress), errors.Is(err, kerr.FencedInstanceID):
 		text = what + " has gone on without us"
 	default:
 		var kafka *kerr.Error

@@ -39,6 +39,7 @@ type delivery struct {
 	started              time.Time
 	accepted             atomic.Int64 // lines read
 	delivered, failed    atomic.Int64
+	turn                 chan struct{} // full while a line that was read is handed to the client
 	refused              chan *message // batches the broker found too large; see resend
 	fatal                context.CancelCauseFunc
 	interactive, verbose bool // lines are typed; somebody watches standard error
@@ -53,18 +54,22 @@ type delivery struct {
 // standard error tells where the message went. Lines from a file or a pipe are sent as fast as they
 // are acknowledged, in memory that kgo.MaxBufferedBytes bounds.
 //
-// A line that is refused is reported with its number and the rest is sent. The error then says how
+// A line that is refused is reported with its number and the rest is sent. A refusal that holds for
+// all later lines, too, such as a right that was taken away, ends it. Either way the error says how
 // many were and were not delivered.
-func Lines(ctx context.Context, program *cli.Program, cluster *cluster.Cluster, client *kgo.Client, mark func(*kgo.Record)) error {
+func Lines(ctx context.Context, program *cli.Program, here *cluster.Cluster, client *kgo.Client,
+	mark func(*kgo.Record)) error {
 	if closed(os.Stdin) {
-		return errors.New("standard input is closed: there is nothing to read lines from (in a container: docker run -i)")
+		return errors.New("standard input is closed: there is nothing to read lines from" +
+			" (in a container: docker run -i)")
 	}
 	reading, fatal := context.WithCancelCause(ctx)
 	defer fatal(nil)
 	d := &delivery{
-		program: program, cluster: cluster, client: client, mark: mark, fatal: fatal,
+		program: program, cluster: here, client: client, mark: mark, fatal: fatal,
 		topic:       client.OptValue(kgo.DefaultProduceTopic).(string),
 		started:     time.Now(),
+		turn:        make(chan struct{}, 1),
 		refused:     make(chan *message, client.OptValue(kgo.MaxBufferedRecords).(int64)+1),
 		interactive: terminal.Is(os.Stdin),
 		verbose:     terminal.Is(os.Stderr),
@@ -87,8 +92,10 @@ func Lines(ctx context.Context, program *cli.Program, cluster *cluster.Cluster, 
 	d.finish(ctx)
 	stopProgress()
 	d.program.Bottom("")
-	if cause := context.Cause(reading); cause != nil && cause != context.Canceled {
-		return cause
+	if cause := context.Cause(reading); cause != nil && !errors.Is(cause, context.Canceled) {
+		delivered := d.delivered.Load()
+		not := d.accepted.Load() - delivered // those that were read and not sent any more are among them
+		return fmt.Errorf("%w; %s delivered, %s not", cause, count(delivered), cli.Count(not))
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
@@ -124,23 +131,33 @@ func (d *delivery) read(ctx context.Context, input io.Reader) error {
 			d.program.Entered()
 		}
 		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
 		case err == io.EOF:
 			return nil
-		case errors.Is(err, lines.ErrTooLong):
-			d.report(d.accepted.Add(1), kerr.MessageTooLarge)
-			continue
-		case err != nil:
+		case err != nil && !errors.Is(err, lines.ErrTooLong):
 			return fmt.Errorf("cannot read standard input: %w", err)
 		}
-		message := d.pool.take(line, d.accepted.Add(1))
-		if d.mark != nil {
-			d.mark(&message.Record)
+		d.turn <- struct{}{}
+		if ctx.Err() == nil {
+			d.accept(ctx, line, err)
 		}
-		d.send(ctx, message)
+		<-d.turn
 	}
 	return ctx.Err()
+}
+
+// accept takes a line that was read. It runs to its end even if we are told to stop meanwhile: finish
+// waits for it, so that each line is delivered or told.
+func (d *delivery) accept(ctx context.Context, line []byte, err error) {
+	number := d.accepted.Add(1)
+	if err != nil {
+		d.report(number, kerr.MessageTooLarge)
+		return
+	}
+	message := d.pool.take(line, number)
+	if d.mark != nil {
+		d.mark(&message.Record)
+	}
+	d.send(ctx, message)
 }
 
 func (d *delivery) send(ctx context.Context, message *message) {
@@ -189,7 +206,7 @@ func (d *delivery) finished(message *message, err error) {
 		d.refused <- message // there is room for all that the client buffers, and the one that waits to be
 		return
 	case errors.Is(err, kgo.ErrClientClosed):
-		return // finish has told what was on its way
+		return // summary has told what was on its way
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed),
 		errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
 		// This will be the answer to all that follow.
@@ -203,12 +220,15 @@ func (d *delivery) finished(message *message, err error) {
 
 // report tells of a line that was not delivered: the first few one by one.
 func (d *delivery) report(line int64, err error) {
-	switch n := d.failed.Add(1); {
-	case n < mostReports:
-		d.program.Say("line %d is not delivered: %v", line, d.cluster.Explain(err, "topic "+d.topic))
-	case n == mostReports:
-		d.program.Say("line %d is not delivered: %v (further ones are only counted)", line, d.cluster.Explain(err, "topic "+d.topic))
+	n := d.failed.Add(1)
+	if n > mostReports {
+		return
 	}
+	more := ""
+	if n == mostReports {
+		more = " (further ones are only counted)"
+	}
+	d.program.Say("line %d is not delivered: %v%s", line, d.cluster.Explain(err, "topic "+d.topic), more)
 }
 
 // finish waits until everything on its way has arrived. Once the program was asked to stop there
@@ -219,6 +239,10 @@ func (d *delivery) finish(ctx context.Context) {
 	defer context.AfterFunc(ctx, func() {
 		time.AfterFunc(finishTime, cancel)
 	})()
+	select {
+	case d.turn <- struct{}{}: // and no line is accepted any more
+	case <-flushing.Done():
+	}
 	for {
 		if err := d.client.Flush(flushing); err != nil {
 			return // summary tells how many are left
@@ -234,7 +258,8 @@ func (d *delivery) finish(ctx context.Context) {
 func (d *delivery) summary() error {
 	failed := d.failed.Load()
 	if left := d.accepted.Load() - d.delivered.Load() - failed; left > 0 { // read while we were stopped
-		return fmt.Errorf("stopped with %s on the way, acknowledged by nobody; %s delivered", count(left), count(d.delivered.Load()))
+		return fmt.Errorf("stopped with %s on the way, acknowledged by nobody; %s delivered",
+			count(left), count(d.delivered.Load()))
 	}
 	if failed > 0 {
 		return fmt.Errorf("%s delivered, %s not", count(d.delivered.Load()), cli.Count(failed))

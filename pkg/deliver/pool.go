@@ -37,6 +37,5 @@ func (p *pool) take(value []byte, line int64) *message {
 }
 
 func (p *pool) put(m *message) {
-	m.Key = nil
 	p.messages.Put(m)
 }

@@ -22,7 +22,7 @@ const Value = "%v\n"
 type Printer struct {
 	out       *bufio.Writer
 	layout    string
-	format    *kgo.RecordFormatter
+	parts     []part
 	formatted []byte
 	escape    bool
 }
@@ -44,7 +44,13 @@ func (p *Printer) Set(format string) error {
 	if err != nil {
 		return fmt.Errorf(`%w (a format that works: '%%p %%o %%k %%v\n')`, err)
 	}
-	p.layout, p.format = format, formatter
+	parts := []part{{format: formatter}}
+	if p.escape {
+		if parts, err = split(format); err != nil {
+			return err
+		}
+	}
+	p.layout, p.parts = format, parts
 	return nil
 }
 
@@ -58,7 +64,7 @@ func (p *Printer) Type() string { return "format" }
 // never kept back to be written together with a later one.
 func (p *Printer) Print(messages ...*kgo.Record) error {
 	for _, message := range messages {
-		p.formatted = p.format.AppendRecord(p.formatted[:0], p.safe(message))
+		p.formatted = appendAll(p.formatted[:0], p.parts, message)
 		if _, err := p.out.Write(p.formatted); err != nil {
 			return fmt.Errorf("cannot write to standard output: %w", err)
 		}
@@ -67,21 +73,4 @@ func (p *Printer) Print(messages ...*kgo.Record) error {
 		return fmt.Errorf("cannot write to standard output: %w", err)
 	}
 	return nil
-}
-
-// safe returns the message as it may be shown. What its sender chose freely is escaped: key, value
-// and headers; what the format adds is not.
-func (p *Printer) safe(message *kgo.Record) *kgo.Record {
-	if !p.escape {
-		return message
-	}
-	shown := *message
-	shown.Key = terminal.Escape(message.Key)
-	shown.Value = terminal.Escape(message.Value)
-	shown.Headers = make([]kgo.RecordHeader, len(message.Headers))
-	for i, header := range message.Headers {
-		shown.Headers[i].Key = string(terminal.Escape([]byte(header.Key)))
-		shown.Headers[i].Value = terminal.Escape(header.Value)
-	}
-	return &shown
 }

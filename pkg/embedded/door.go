@@ -22,11 +22,10 @@ type door struct {
 
 	arrivals chan net.Conn // on their way to kfake
 
-	mu       sync.Mutex
-	entrance *entrance // what kfake listens on
-	sockets  []net.Listener
-	inside   map[*guard]struct{}
-	down     chan struct{} // closed while clients are refused
+	mu      sync.Mutex
+	sockets []net.Listener
+	inside  map[*guard]struct{}
+	down    chan struct{} // closed while clients are refused
 }
 
 // openDoor takes a port, 0 for a free one. Clients queue up there until serve lets them in.
@@ -191,7 +190,7 @@ func (d *door) reopen() error {
 	return nil
 }
 
-// entrance is one life of a broker as kfake sees it: its listener. kfake ends a broker for good when
+// entrance is a broker as kfake sees it: its listener. kfake ends a broker for good when
 // Accept fails, so it fails only after kfake itself has closed it.
 type entrance struct {
 	*door
@@ -199,24 +198,9 @@ type entrance struct {
 	once sync.Once
 }
 
-// enter begins a life of the broker.
+// enter is what kfake listens on from now on.
 func (d *door) enter() net.Listener {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.entrance = &entrance{door: d, gone: make(chan struct{})}
-	return d.entrance
-}
-
-// abandoned tells whether kfake has removed the broker.
-func (d *door) abandoned() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	select {
-	case <-d.entrance.gone:
-		return true
-	default:
-		return false
-	}
+	return &entrance{door: d, gone: make(chan struct{})}
 }
 
 func (e *entrance) Accept() (net.Conn, error) {

@@ -34,9 +34,8 @@ type Config struct {
 	// Ports has one entry for each broker; 0 takes a free port. None at all means 0, 0, 0.
 	Ports []int
 
-	// Topics are there from the start, with Partitions each (0 means DefaultPartitions).
-	Topics     []string
-	Partitions int
+	// Topics are there from the start, with DefaultPartitions each.
+	Topics []string
 
 	// DataDir keeps messages, topics and committed offsets across restarts. It is made where it is
 	// missing and belongs to one cluster at a time. Empty keeps everything in memory.
@@ -49,9 +48,6 @@ type Config struct {
 	// certificate, to what that user may do; whoever is not in it may do nothing. The Principal of
 	// an entry is filled in. Without TLS every client is the user ANONYMOUS.
 	Rights map[string][]kfake.ACL
-
-	// Options go to kfake after all others.
-	Options []kfake.Opt
 
 	limits limits // of a test; otherwise defaultLimits
 }
@@ -69,9 +65,6 @@ type Cluster struct {
 func Start(config Config) (_ *Cluster, err error) {
 	if len(config.Ports) == 0 {
 		config.Ports = []int{0, 0, 0}
-	}
-	if config.Partitions == 0 {
-		config.Partitions = DefaultPartitions
 	}
 	if config.limits == (limits{}) {
 		config.limits = defaultLimits
@@ -109,7 +102,7 @@ func Start(config Config) (_ *Cluster, err error) {
 	options := []kfake.Opt{
 		kfake.Ports(c.ports()...),
 		kfake.ListenFn(c.listen),
-		kfake.DefaultNumPartitions(config.Partitions),
+		kfake.DefaultNumPartitions(DefaultPartitions),
 		kfake.MaxVersions(topicsByName()),
 		// What real brokers allow by default (group.max.session.timeout.ms).
 		kfake.GroupMaxSessionTimeout(30 * time.Minute),
@@ -120,10 +113,10 @@ func Start(config Config) (_ *Cluster, err error) {
 	if c.vouch != nil {
 		options = append(options, c.vouch.options()...)
 	}
-	if c.kfake, err = kfake.NewCluster(append(options, config.Options...)...); err != nil {
+	if c.kfake, err = kfake.NewCluster(options...); err != nil {
 		return nil, err
 	}
-	if err := c.prepare(config.Topics, config.Partitions); err != nil {
+	if err := c.prepare(config.Topics); err != nil {
 		return nil, err
 	}
 	for _, d := range c.doors {
@@ -143,7 +136,7 @@ func topicsByName() *kversion.Versions {
 
 // prepare does what has to be done before clients come in: ask kfake which requests it knows, which
 // only a connection can, and make the topics that are missing.
-func (c *Cluster) prepare(topics []string, partitions int) error {
+func (c *Cluster) prepare(topics []string) error {
 	client, err := c.Client()
 	if err != nil {
 		return err
@@ -174,7 +167,7 @@ func (c *Cluster) prepare(topics []string, partitions int) error {
 	if len(topics) == 0 {
 		return nil
 	}
-	made, err := admin.CreateTopics(ctx, int32(partitions), -1, nil, topics...)
+	made, err := admin.CreateTopics(ctx, DefaultPartitions, -1, nil, topics...)
 	if err != nil {
 		return err
 	}
@@ -239,7 +232,7 @@ func (c *Cluster) Close() {
 }
 
 // Kill makes a broker unreachable, as if its process had died: its connections break and new ones
-// are refused. Its partitions stand still until [Cluster.Restart] or [Cluster.Evict].
+// are refused. Its partitions stand still until [Cluster.Restart].
 func (c *Cluster) Kill(node int32) error {
 	d, err := c.door(node)
 	if err != nil {
@@ -249,29 +242,13 @@ func (c *Cluster) Kill(node int32) error {
 	return nil
 }
 
-// Evict removes a broker, killed or not, from the cluster: the others lead its partitions from now
-// on. On a real cluster that happens 9 seconds after a broker was killed
-// (broker.session.timeout.ms). The last broker is the controller and stays: kfake elects no other.
-func (c *Cluster) Evict(node int32) error {
-	if int(node) == len(c.doors)-1 {
-		return fmt.Errorf("broker %d is the controller, which cannot be evicted", node)
-	}
-	return c.kfake.RemoveNode(node)
-}
-
-// Restart brings a killed or evicted broker back at its old address.
+// Restart brings a killed broker back at its old address.
 func (c *Cluster) Restart(node int32) error {
 	d, err := c.door(node)
 	if err != nil {
 		return err
 	}
-	if err := d.reopen(); err != nil {
-		return err
-	}
-	if d.abandoned() {
-		_, _, err = c.kfake.AddNode(node, d.port)
-	}
-	return err
+	return d.reopen()
 }
 
 // Dial connects to a broker from inside the process: no socket, no TLS, and all rights. It is made

@@ -52,14 +52,14 @@ func (known rules) check(request []byte) error {
 		}
 		body = body[1:]
 	}
-	survivable, ok := survivable[key]
+	survives, ok := survivable[key]
 	if !ok {
 		return nil
 	}
 	if err := parsed.ReadFrom(body); err != nil {
 		return fmt.Errorf("%s: %w", kmsg.NameForKey(key), err)
 	}
-	if err := survivable(parsed); err != nil {
+	if err := survives(parsed); err != nil {
 		return fmt.Errorf("%s: %w", kmsg.NameForKey(key), err)
 	}
 	return nil

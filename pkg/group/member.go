@@ -28,7 +28,7 @@ import (
 
 // Member is a member of a consumer group.
 type Member struct {
-	// Limit is how many messages are handed out in all; 0 is no limit.
+	// Limit is how many messages Poll hands out in all; 0 is no limit, and PollOne has none.
 	Limit uint
 
 	program *cli.Program
@@ -58,7 +58,9 @@ type Member struct {
 // Open checks the cluster, the topic and the group, as cluster.Open does, and makes a member of the
 // group that is to read the topic. It joins when its Options go to kgo.NewClient, together with
 // those that name topic, group, reset policy and balancer.
-func Open(ctx context.Context, program *cli.Program, flags *settings.Flags, topic, group string) (*Member, error) {
+func Open(ctx context.Context, program *cli.Program, flags *settings.Flags, topic, group string) (
+	*Member, error,
+) {
 	here, err := cluster.Open(ctx, program, flags, cluster.Needs{Topic: topic, Read: true, Group: group})
 	if err != nil {
 		return nil, err
@@ -122,7 +124,7 @@ func (m *Member) Poll(ctx context.Context, client *kgo.Client) iter.Seq[[]*kgo.R
 	}
 }
 
-// PollOne is Poll for one message at a time.
+// PollOne is Poll for one message at a time, without a limit.
 func (m *Member) PollOne(ctx context.Context, client *kgo.Client) iter.Seq[*kgo.Record] {
 	return func(yield func(*kgo.Record) bool) {
 		for {
@@ -139,8 +141,8 @@ func (m *Member) PollOne(ctx context.Context, client *kgo.Client) iter.Seq[*kgo.
 	}
 }
 
-// Err returns why the loop over Poll or PollOne ended: cli.ErrDone at the limit, the context's error,
-// or what cannot be mended by waiting, in plain words.
+// Err returns why the loop over Poll or PollOne ended: cli.ErrDone at Poll's limit, the context's
+// error, or what cannot be mended by waiting, in plain words.
 func (m *Member) Err() error { return m.err }
 
 // NotCommitted tells that a message could not be committed, and what follows from that. If the group
@@ -162,7 +164,9 @@ func (m *Member) NotCommitted(ctx context.Context, message *kgo.Record, err erro
 // isOut reports whether the error says that we are no member of the group any more, or not in this
 // generation of it.
 func isOut(err error) bool {
-	for _, out := range []error{kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.RebalanceInProgress, kerr.FencedInstanceID} {
+	for _, out := range []error{
+		kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.RebalanceInProgress, kerr.FencedInstanceID,
+	} {
 		if errors.Is(err, out) {
 			return true
 		}
@@ -211,9 +215,11 @@ func (m *Member) settle(settled bool) {
 // client goes on trying.
 func (m *Member) fatal(err error) error {
 	switch {
-	case errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.InconsistentGroupProtocol), errors.Is(err, kerr.InvalidGroupID):
+	case errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.InconsistentGroupProtocol),
+		errors.Is(err, kerr.InvalidGroupID):
 		return m.cluster.Explain(err, "group "+m.group)
-	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.UnknownTopicOrPartition),
+		errors.Is(err, kerr.UnknownTopicID):
 		return m.cluster.Explain(err, "topic "+m.topic)
 	case errors.Is(err, kgo.ErrClientClosed):
 		return err
@@ -284,7 +290,8 @@ func (m *Member) OnGroupManageError(err error) {
 		if isKafka(err) {
 			text = m.cluster.Explain(err, "group "+m.group).Error()
 		}
-		m.program.Say("%s: partitions %s pass to others unless we are back in time; joining again", text, ranges(before))
+		m.program.Say("%s: partitions %s pass to others unless we are back in time; joining again",
+			text, ranges(before))
 	}
 	m.wait()
 }
@@ -328,7 +335,8 @@ func (m *Member) Leave(client *kgo.Client) {
 	select {
 	case <-closed:
 	case <-ctx.Done():
-		m.program.Say("could not leave group %s, the cluster does not answer: its other members get our partitions in 45 s, and what was not committed will be read again", m.group)
+		m.program.Say("could not leave group %s, the cluster does not answer: its other members get our"+
+			" partitions in 45 s, and what was not committed will be read again", m.group)
 	}
 }
 

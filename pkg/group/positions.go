@@ -15,6 +15,12 @@ import (
 	"tkafka/pkg/cli"
 )
 
+// topicOffsets are where to read on, by topic and partition, as kgo.AdjustFetchOffsetsFn has them.
+type topicOffsets = map[string]map[int32]kgo.Offset
+
+// lister asks for one offset of each partition of some topics, such as kadm's ListEndOffsets.
+type lister func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error)
+
 // positions turns what the group has committed into the exact offsets to read from, before the
 // first fetch, and then announces the partitions.
 //
@@ -27,7 +33,7 @@ import (
 //
 // A committed offset may also be one that the topic does not have any more: retention deletes
 // messages, and a topic can be deleted and made anew. Then the reset policy decides.
-func (m *Member) positions(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+func (m *Member) positions(ctx context.Context, offsets topicOffsets) (topicOffsets, error) {
 	partitions := offsets[m.topic]
 	starts, ends, total, err := m.bounds(ctx, partitions)
 	if err != nil {
@@ -64,7 +70,9 @@ func (m *Member) positions(ctx context.Context, offsets map[string]map[int32]kgo
 // bounds returns the first offset of each of our partitions and the one that its next message will
 // get, and how many partitions the topic has. It asks until every one of ours has answered: a
 // partition whose broker is lost gets a new leader within seconds.
-func (m *Member) bounds(ctx context.Context, partitions map[int32]kgo.Offset) (starts, ends map[int32]int64, total int, err error) {
+func (m *Member) bounds(ctx context.Context, partitions map[int32]kgo.Offset) (
+	starts, ends map[int32]int64, total int, err error,
+) {
 	admin := kadm.NewClient(m.client)
 	for {
 		starts, total, err = m.list(ctx, admin.ListStartOffsets, partitions)
@@ -87,7 +95,9 @@ func (m *Member) bounds(ctx context.Context, partitions map[int32]kgo.Offset) (s
 
 // list asks for one offset of each partition, and fails if one of ours has no answer. That others'
 // have none, or that a broker which leads none of ours is lost, does not matter.
-func (m *Member) list(ctx context.Context, ask func(context.Context, ...string) (kadm.ListedOffsets, error), partitions map[int32]kgo.Offset) (offsets map[int32]int64, total int, err error) {
+func (m *Member) list(ctx context.Context, ask lister, partitions map[int32]kgo.Offset) (
+	offsets map[int32]int64, total int, err error,
+) {
 	listed, asking := ask(ctx, m.topic)
 	offsets = make(map[int32]int64)
 	for partition, offset := range listed[m.topic] {
@@ -116,7 +126,7 @@ func (m *Member) list(ctx context.Context, ask func(context.Context, ...string) 
 // between, the broker refuses, and so it must: the partitions may be another's.
 func (m *Member) commit(ctx context.Context, offsets map[int32]kgo.EpochOffset) (err error) {
 	all := map[string]map[int32]kgo.EpochOffset{m.topic: offsets}
-	m.client.CommitOffsetsSync(ctx, all, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, failed error) {
+	done := func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, failed error) {
 		err = failed
 		if err != nil {
 			return
@@ -128,7 +138,8 @@ func (m *Member) commit(ctx context.Context, offsets map[int32]kgo.EpochOffset) 
 				}
 			}
 		}
-	})
+	}
+	m.client.CommitOffsetsSync(ctx, all, done)
 	return err
 }
 

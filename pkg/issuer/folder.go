@@ -39,8 +39,9 @@ type Folder struct {
 //	client-ssl.properties    the settings for Kafka's own tools; none without Brokers
 //
 // Each file appears complete or not at all. Files that are there are replaced only beside a ca.crt
-// whose authority bears the same name, which is to say: an earlier Write made them. Otherwise the
-// error is a [*ForeignError] and nothing has been touched.
+// whose authority bears the same name, and with a keystore that opens with the Password and was
+// signed under that name, which is to say: an earlier Write made them. Otherwise the error is a
+// [*ForeignError] and nothing has been touched.
 func (f Folder) Write(dir string) error {
 	if err := f.checkOwn(dir); err != nil {
 		return err
@@ -110,7 +111,8 @@ func (f Folder) write(dir string, files []file) error {
 	password := f.password()
 	// client-ssl.properties would need escapes for these, which not every reader undoes.
 	if strings.ContainsAny(password, "\\\r\n\t") || strings.TrimSpace(password) != password {
-		return errors.New("a password of the stores must not hold backslashes, tabs or line ends, nor begin or end with a space")
+		return errors.New("a password of the stores must not hold backslashes, tabs or line ends," +
+			" nor begin or end with a space")
 	}
 	contents := make([][]byte, len(files))
 	for i, file := range files {
@@ -166,7 +168,7 @@ func (e *ForeignError) Error() string {
 func (f Folder) checkOwn(dir string) error {
 	ca, err := readCert(filepath.Join(dir, caCertFile))
 	if err == nil && ca.Subject.CommonName == f.CA.cert.Subject.CommonName {
-		return nil
+		return f.checkKeystore(dir)
 	}
 	for _, file := range []string{caCertFile, keystoreFile, truststoreFile, propertiesFile} {
 		_, err := os.Lstat(filepath.Join(dir, file))
@@ -176,6 +178,24 @@ func (f Folder) checkOwn(dir string) error {
 		if !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkKeystore makes sure that the keystore, if there is one, was issued under the same name: it may
+// be the only copy of somebody's key. The name is enough. The signature may be of an authority whose
+// ca.crt is gone, where a Write was stopped between the two files.
+func (f Folder) checkKeystore(dir string) error {
+	keystore, err := os.ReadFile(filepath.Join(dir, keystoreFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, leaf, _, err := pkcs12.DecodeChain(keystore, f.password())
+	if err != nil || leaf.Issuer.CommonName != f.CA.cert.Subject.CommonName {
+		return &ForeignError{Dir: dir, File: keystoreFile}
 	}
 	return nil
 }

@@ -88,7 +88,8 @@ func Load(dir string) (*CA, error) {
 	cert, err := readCert(certPath)
 	if errors.Is(err, os.ErrNotExist) {
 		// Not ErrNotExist: a new authority cannot be saved here while half of the old one is left.
-		return nil, fmt.Errorf("%s is there, but not its certificate %s: remove the key to have both made anew", keyPath, certPath)
+		return nil, fmt.Errorf("%s is there, but not its certificate %s: remove the key to have both made anew",
+			keyPath, certPath)
 	}
 	if err != nil {
 		return nil, err

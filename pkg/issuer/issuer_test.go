@@ -225,6 +225,7 @@ func TestFolderPassword(t *testing.T) {
 // The credentials of another cluster are left as they are, whichever file they consist of.
 func TestForeignFolder(t *testing.T) {
 	other := newFolder(t, newCA(t, "the course"), "client7")
+	ours := encodeCert(newCA(t, "classroom").cert)
 	for name, prepare := range map[string]func(dir string) error{
 		"all of another's": other.Write,
 		"a keystore alone": func(dir string) error { return os.WriteFile(filepath.Join(dir, keystoreFile), []byte("theirs"), 0o600) },
@@ -233,6 +234,17 @@ func TestForeignFolder(t *testing.T) {
 		},
 		"a ca.crt that is none":       func(dir string) error { return os.WriteFile(filepath.Join(dir, caCertFile), []byte("theirs"), 0o600) },
 		"a truststore that is a link": func(dir string) error { return os.Symlink("nowhere", filepath.Join(dir, truststoreFile)) },
+		"a keystore of another's beside our ca.crt": func(dir string) error {
+			return errors.Join(other.Write(dir), writeFile(dir, caCertFile, ours, 0o644))
+		},
+		"a keystore under another password": func(dir string) error {
+			folder := newFolder(t, newCA(t, "classroom"), "client60")
+			folder.Password = "theirs"
+			return folder.Write(dir)
+		},
+		"no keystore by that name": func(dir string) error {
+			return errors.Join(writeFile(dir, caCertFile, ours, 0o644), writeFile(dir, keystoreFile, []byte("theirs"), 0o600))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -263,6 +275,10 @@ func TestForeignFolder(t *testing.T) {
 			}
 			if got, err := readCert(filepath.Join(dir, caCertFile)); err != nil || !got.Equal(ca.Cert()) {
 				t.Errorf("the folder is not of the new authority (%v)", err)
+			}
+			// As after a Write that was stopped behind its first file.
+			if err := writeFile(dir, caCertFile, encodeCert(newCA(t, "classroom").cert), 0o644); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})

@@ -21,7 +21,8 @@ func Pack(dir, path string) (bool, error) {
 		}
 		// Not compressed, for there is next to nothing to gain and a new release of Go may compress
 		// otherwise. The date is the earliest that the format knows: a copied folder packs alike.
-		header := &zip.FileHeader{Name: name, Method: zip.Store, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
+		earliest := time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+		header := &zip.FileHeader{Name: name, Method: zip.Store, Modified: earliest}
 		header.SetMode(0o644)
 		if name == keystoreFile {
 			header.SetMode(0o600)

@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -23,9 +24,9 @@ import (
 
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"start": start, "terminal": startOnTerminal, "expect": expect, "feed": feed, "signal": sendSignal, "eof": eof, "ended": ended, "promise": promise,
-	"send": send, "messages": messages, "committed": committed, "members": members, "evict": evict, "limit": limit, "topic": topic,
+	"send": send, "messages": messages, "arrived": arrived, "committed": committed, "members": members, "evict": evict, "limit": limit, "topic": topic,
 	"credentials": credentials, "cluster": cluster, "lose": lose, "restore": restore,
-	"advertise": advertise, "refuse-produce": refuseProduce, "listen": listen,
+	"advertise": advertise, "refuse-produce": refuseProduce, "refuse-commit": refuseCommit, "listen": listen,
 }
 
 func send(ts *testscript.TestScript, neg bool, args []string) {
@@ -91,6 +92,28 @@ func messages(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Stdout().Write(all)
 }
 
+// arrived waits until the topic has so many messages.
+func arrived(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: arrived N")
+	}
+	want, err := strconv.ParseInt(args[0], 10, 64)
+	ts.Check(err)
+	b := bedOf(ts)
+	ctx, cancel := patiently()
+	defer cancel()
+	have := int64(0)
+	err = until(ctx, func() bool {
+		ends, err := b.admin.ListEndOffsets(ctx, b.topic)
+		have = 0
+		ends.Each(func(end kadm.ListedOffset) { have += max(end.Offset, 0) })
+		return err == nil && have >= want
+	})
+	if err != nil {
+		ts.Fatalf("topic %s has %d messages", b.topic, have)
+	}
+}
+
 // topic makes another topic.
 func topic(ts *testscript.TestScript, neg bool, args []string) {
 	b := bedOf(ts)
@@ -125,12 +148,17 @@ func committed(ts *testscript.TestScript, neg bool, args []string) {
 	defer cancel()
 	offsets, err := b.admin.FetchOffsets(ctx, args[0])
 	ts.Check(err)
+	out := ts.Stdout() // with nothing to print, too: stdout would go on looking at the command before
 	for _, offset := range offsets.Sorted() {
 		if offset.Topic == b.topic {
-			fmt.Fprintf(ts.Stdout(), "%d:%d\n", offset.Partition, offset.At)
+			fmt.Fprintf(out, "%d:%d\n", offset.Partition, offset.At)
 		}
 	}
 }
+
+// leavePatience is how long members waits: longer than it takes to join a group, and far shorter
+// than the 45 seconds after which the group misses a member that went without leaving.
+const leavePatience = 10 * time.Second
 
 func members(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
@@ -138,16 +166,18 @@ func members(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	ctx, cancel := patiently()
+	ctx, cancel := context.WithTimeout(context.Background(), leavePatience)
 	defer cancel()
 	have := 0
 	err = until(ctx, func() bool {
 		groups, err := bedOf(ts).admin.DescribeGroups(ctx, args[0])
-		have = len(groups[args[0]].Members)
-		return err == nil && have == want
+		group := groups[args[0]]
+		have = len(group.Members)
+		known := group.Err == nil || errors.Is(group.Err, kerr.GroupIDNotFound) // the latter from Kafka 4 on
+		return err == nil && known && have == want
 	})
 	if err != nil {
-		ts.Fatalf("group %s has %d members", args[0], have)
+		ts.Fatalf("group %s has %d members, not %d, after %v", args[0], have, want, leavePatience)
 	}
 }
 
@@ -247,7 +277,7 @@ func parseRights(ts *testscript.TestScript, right string) []kfake.ACL {
 
 // advertise makes every broker of the script's own cluster name this address alone as the cluster's.
 func advertise(ts *testscript.TestScript, neg bool, args []string) {
-	b := privateBed(ts, neg, args)
+	b := privateBed(ts, neg, args, "advertise HOST:PORT")
 	host, port, err := net.SplitHostPort(args[0])
 	ts.Check(err)
 	number, err := strconv.Atoi(port)
@@ -263,17 +293,18 @@ func advertise(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func lose(ts *testscript.TestScript, neg bool, args []string) {
-	ts.Check(privateBed(ts, neg, args).embedded.Kill(brokerOf(ts, args)))
+	ts.Check(privateBed(ts, neg, args, "lose BROKER").embedded.Kill(brokerOf(ts, args)))
 }
 
 func restore(ts *testscript.TestScript, neg bool, args []string) {
-	ts.Check(privateBed(ts, neg, args).embedded.Restart(brokerOf(ts, args)))
+	ts.Check(privateBed(ts, neg, args, "restore BROKER").embedded.Restart(brokerOf(ts, args)))
 }
 
-func privateBed(ts *testscript.TestScript, neg bool, args []string) *bed {
+// privateBed is for a command with one argument that needs a cluster of the script's own.
+func privateBed(ts *testscript.TestScript, neg bool, args []string, usage string) *bed {
 	b := bedOf(ts)
 	if neg || len(args) != 1 || !b.private {
-		ts.Fatalf("usage, after the command cluster: lose|restore BROKER")
+		ts.Fatalf("usage, after the command cluster: %s", usage)
 	}
 	return b
 }
@@ -284,13 +315,10 @@ func brokerOf(ts *testscript.TestScript, args []string) int32 {
 	return int32(number)
 }
 
-// refuseProduce makes the script's own cluster refuse all messages from now on, as it does when a
-// right is withdrawn.
+// refuseProduce makes the script's own cluster refuse all messages from now on: as it does when a
+// right is withdrawn, or with another error.
 func refuseProduce(ts *testscript.TestScript, neg bool, args []string) {
-	b := bedOf(ts)
-	if neg || len(args) != 0 || !b.private {
-		ts.Fatalf("usage, after the command cluster: refuse-produce")
-	}
+	b, code := refusal(ts, neg, args, "refuse-produce [ERROR]", kerr.TopicAuthorizationFailed)
 	b.embedded.Kfake().ControlKey(kmsg.Produce.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		b.embedded.Kfake().KeepControl()
 		resp := request.ResponseKind().(*kmsg.ProduceResponse)
@@ -299,13 +327,52 @@ func refuseProduce(ts *testscript.TestScript, neg bool, args []string) {
 			refused.Topic, refused.TopicID = topic.Topic, topic.TopicID
 			for _, partition := range topic.Partitions {
 				answer := kmsg.NewProduceResponseTopicPartition()
-				answer.Partition, answer.ErrorCode = partition.Partition, kerr.TopicAuthorizationFailed.Code
+				answer.Partition, answer.ErrorCode = partition.Partition, code
 				refused.Partitions = append(refused.Partitions, answer)
 			}
 			resp.Topics = append(resp.Topics, refused)
 		}
 		return resp, nil, true
 	})
+}
+
+// refuseCommit makes the script's own cluster refuse all commits from now on, likewise.
+func refuseCommit(ts *testscript.TestScript, neg bool, args []string) {
+	b, code := refusal(ts, neg, args, "refuse-commit [ERROR]", kerr.GroupAuthorizationFailed)
+	b.embedded.Kfake().ControlKey(kmsg.OffsetCommit.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		b.embedded.Kfake().KeepControl()
+		resp := request.ResponseKind().(*kmsg.OffsetCommitResponse)
+		for _, topic := range request.(*kmsg.OffsetCommitRequest).Topics {
+			refused := kmsg.NewOffsetCommitResponseTopic()
+			refused.Topic, refused.TopicID = topic.Topic, topic.TopicID
+			for _, partition := range topic.Partitions {
+				answer := kmsg.NewOffsetCommitResponseTopicPartition()
+				answer.Partition, answer.ErrorCode = partition.Partition, code
+				refused.Partitions = append(refused.Partitions, answer)
+			}
+			resp.Topics = append(resp.Topics, refused)
+		}
+		return resp, nil, true
+	})
+}
+
+// refusal returns the code of the error that a script names, as in INVALID_RECORD.
+func refusal(ts *testscript.TestScript, neg bool, args []string, usage string, usual *kerr.Error) (*bed, int16) {
+	b := bedOf(ts)
+	if neg || len(args) > 1 || !b.private {
+		ts.Fatalf("usage, after the command cluster: %s", usage)
+	}
+	if len(args) == 0 {
+		return b, usual.Code
+	}
+	const last = 1000 // far more than Kafka has
+	for code := int16(1); code < last; code++ {
+		if err := kerr.TypedErrorForCode(code); err != nil && err.Code == code && err.Message == args[0] {
+			return b, code
+		}
+	}
+	ts.Fatalf("unknown error %s", args[0])
+	return nil, 0
 }
 
 // listen sets a variable to an address where connections are accepted and nothing is ever said.

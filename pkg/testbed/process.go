@@ -156,6 +156,7 @@ func lookPath(ts *testscript.TestScript, program string) string {
 	return ""
 }
 
+// expect also sets a variable for each named group of the expression, (?P<NAME>...).
 func expect(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 || args[1] != "stdout" && args[1] != "stderr" {
 		ts.Fatalf("usage: expect NAME stdout|stderr REGEXP")
@@ -169,6 +170,12 @@ func expect(ts *testscript.TestScript, neg bool, args []string) {
 	if err != nil {
 		p.show(ts)
 		ts.Fatalf("%s: %v", args[0], err)
+	}
+	pattern := regexp.MustCompile("(?m)" + args[2])
+	for at, text := range pattern.FindSubmatch(match) {
+		if name := pattern.SubexpNames()[at]; name != "" {
+			ts.Setenv(name, string(text))
+		}
 	}
 	ts.Logf("%s", match)
 	ts.Stdout().Write(append(match, '\n'))

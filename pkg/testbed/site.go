@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -25,8 +24,7 @@ type site struct {
 	folder  string
 	brokers []string
 	tls     *tls.Config
-	student string     // the student's only topic; empty with an administrator's folder
-	turn    sync.Mutex // held by the script that uses the student's topic
+	student string // the student's only topic; empty with an administrator's folder
 
 	once    sync.Once
 	cluster *embedded.Cluster
@@ -37,10 +35,6 @@ type site struct {
 // visit looks whose folder it is: who may make topics is an administrator, and a student's topic
 // bears the name in the student's certificate.
 func (s *site) visit(folder string) error {
-	folder, err := filepath.Abs(folder)
-	if err != nil {
-		return err
-	}
 	found, err := settings.InFolder(folder)
 	if err != nil {
 		return err

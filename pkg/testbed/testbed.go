@@ -19,25 +19,34 @@
 //
 //	start NAME PROGRAM [ARG...]       run a program in the background; its input stays open
 //	terminal NAME PROGRAM [ARG...]    the same, with a terminal for input and all output (stdout)
-//	expect NAME stdout|stderr REGEXP  wait until the output has a match, and print the match
+//	expect NAME stdout|stderr REGEXP  wait until the output has a match after the last one, and print
+//	                                  it; (?P<VARIABLE>...) sets a variable
 //	feed NAME TEXT                    write a line to its input
 //	signal NAME [SIGNAL]              send a signal, SIGINT if not told
 //	eof NAME                          close its input; on a terminal, type Ctrl-D
-//	ended NAME STATUS                 wait for the end, and require the status
+//	ended NAME STATUS                 wait for the end, require the status, and print the output; one
+//	                                  that was asked to stop must not take longer than cli.LeaveTime
 //	promise TIMES PROGRAM [ARG...]    hold a member to its word that it receives what is sent to it
 //	send [key=K] [partition=N] VALUE...  produce messages, all in order
 //	messages [FORMAT]                 print all messages of the topic
+//	arrived N                         wait until the topic has N messages or more
 //	limit BYTES                       set the topic's max.message.bytes
 //	committed GROUP                   print the committed offsets as partition:offset
-//	members GROUP N                   wait until the group has N members
+//	members GROUP N                   require that the group has N members, within 10 seconds
 //	evict GROUP                       make the group go on without its members
+//	listen VARIABLE                   set it to an address where nobody ever says anything
 //	credentials FOLDER USER [stranger|expired]  issue another folder of credentials (embedded only)
 //	cluster [plaintext] [USER=RIGHT...]  give the script an embedded cluster of its own
-//	lose BROKER / restore BROKER      kill a broker of that cluster and bring it back
-//	topic NAME                        make another topic on that cluster
-//	advertise HOST:PORT               make that cluster advertise this address alone
 //
-// A wait that takes longer than Patience fails the script.
+// and on a cluster of its own
+//
+//	lose BROKER / restore BROKER      kill a broker and bring it back
+//	topic NAME                        make another topic
+//	advertise HOST:PORT               make the cluster advertise this address alone
+//	refuse-produce [ERROR]            refuse all messages, with TOPIC_AUTHORIZATION_FAILED if not told
+//	refuse-commit [ERROR]             refuse all commits, with GROUP_AUTHORIZATION_FAILED if not told
+//
+// Any other wait that takes longer than Patience fails the script.
 package testbed
 
 import (
@@ -82,10 +91,12 @@ func Run(t *testing.T) {
 	}
 	where := &site{}
 	t.Cleanup(where.close)
-	if folder := os.Getenv("TKAFKA_TEST_AUTH"); folder != "" {
-		if err := where.visit(folder); err != nil {
-			t.Fatalf("TKAFKA_TEST_AUTH=%s: %v", folder, err)
-		}
+	folder, err := Folder()
+	if err == nil && folder != "" {
+		err = where.visit(folder)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -126,8 +137,11 @@ func setup(env *testscript.Env, where *site) error {
 	b := &bed{dir: env.WorkDir, processes: make(map[string]*process)}
 	env.Values[key{}] = b
 	if where.student != "" { // released after close, when nothing of the script runs any more
-		where.turn.Lock()
-		env.Defer(where.turn.Unlock)
+		release, err := TakeTurns(where.student)
+		if err != nil {
+			return err
+		}
+		env.Defer(release)
 	}
 	env.Defer(b.close)
 	mark := strings.ToLower(rand.Text()[:8])

@@ -1,0 +1,49 @@
+package testbed
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+)
+
+const folderVariable = "TKAFKA_TEST_AUTH"
+
+// Folder returns the credentials folder of the real cluster to run on, which the environment variable
+// TKAFKA_TEST_AUTH names, and nothing where it names none. Each test runs in the folder of its package
+// and cannot know where "go test" was typed: a relative path is looked for from there upward.
+func Folder() (string, error) {
+	named := os.Getenv(folderVariable)
+	if named == "" {
+		return "", nil
+	}
+	if filepath.IsAbs(named) {
+		_, err := os.Stat(named)
+		return named, err
+	}
+	above, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		folder := filepath.Join(above, named)
+		if _, err := os.Stat(folder); err == nil {
+			return folder, nil
+		}
+		if above == filepath.Dir(above) {
+			return "", fmt.Errorf("%s=%s: there is no such folder here or above", folderVariable, named)
+		}
+		above = filepath.Dir(above)
+	}
+}
+
+// TakeTurns waits until no other test, of whichever process, uses a thing that real clusters have
+// only one of. Whoever got it calls release when done; the end of the process does so, too.
+func TakeTurns(thing string) (release func(), err error) {
+	lock := flock.New(filepath.Join(os.TempDir(), fmt.Sprintf("tkafka-test-%s-%d.lock", thing, os.Getuid())))
+	if err := lock.Lock(); err != nil {
+		return nil, fmt.Errorf("waiting for %s: %w", thing, err)
+	}
+	return func() { lock.Unlock() }, nil
+}
