@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -225,31 +226,45 @@ func (c *checker) groupOf(student string) string { return tracePrefix + c.mark +
 // cleanUp removes the groups of the visits and tells what stays behind, of this check or of an
 // earlier one that was killed. It does so even when the check was stopped.
 func (c *checker) cleanUp(ctx context.Context, whom []string) finding {
-	limit := 10 * time.Second
+	limit := 3 * sessionTime
 	if ctx.Err() != nil {
 		limit = cleanUpTime
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	var groups, left []string
+	ours := make(map[string]bool)
 	for _, student := range whom {
-		groups = append(groups, c.groupOf(student))
+		ours[c.groupOf(student)] = true
 	}
-	// Those that were never made are not found; what could not be deleted is in the list below.
-	c.admin.DeleteGroups(ctx, groups...)
-	listed, topicsErr := c.admin.ListTopics(fresh(ctx))
-	for _, name := range listed.Names() {
+	var left []string
+	var err error
+	// A busy broker can have missed that we left a group, which it gives up when the session ends.
+	retry(ctx, limit/2, func() bool {
+		// Those that were never made are not found; what could not be deleted is in the list.
+		c.admin.DeleteGroups(ctx, slices.Collect(maps.Keys(ours))...)
+		var listed kadm.ListedGroups
+		if listed, err = c.admin.ListGroups(ctx); err != nil {
+			return false
+		}
+		clear(ours)
+		left = nil
+		for _, name := range listed.Groups() {
+			if strings.HasPrefix(name, tracePrefix) {
+				left = append(left, "group "+name)
+				if strings.HasPrefix(name, c.groupOf("")) {
+					ours[name] = true
+				}
+			}
+		}
+		return len(ours) == 0
+	})
+	topics, topicsErr := c.admin.ListTopics(fresh(ctx))
+	for _, name := range topics.Names() {
 		if strings.HasPrefix(name, tracePrefix) {
 			left = append(left, "topic "+name)
 		}
 	}
-	listedGroups, groupsErr := c.admin.ListGroups(ctx)
-	for _, name := range listedGroups.Groups() {
-		if strings.HasPrefix(name, tracePrefix) {
-			left = append(left, "group "+name)
-		}
-	}
-	if err := errors.Join(topicsErr, groupsErr); err != nil {
+	if err := errors.Join(topicsErr, err); err != nil {
 		return finding{What: "traces", Result: wrong, Detail: "what is left could not be listed: " + brief(err)}
 	}
 	if len(left) > 0 {

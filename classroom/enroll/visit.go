@@ -25,6 +25,9 @@ import (
 // cluster, and no answer at all where a group belongs to a broker that has died.
 const visitTime = 15 * time.Second
 
+// sessionTime is after what time without a word from us a group is rid of us, should we be killed.
+const sessionTime = 10 * time.Second
+
 // visited is what a visit in a student's name has shown.
 type visited struct {
 	Student     string   `json:"student"`
@@ -327,8 +330,8 @@ func (l login) join(ctx context.Context, group string) error {
 	req := kmsg.NewPtrJoinGroupRequest()
 	req.Group = group
 	req.ProtocolType = "consumer"
-	req.SessionTimeoutMillis = 10_000 // should we be killed, the group is rid of us after this
-	req.RebalanceTimeoutMillis = 10_000
+	req.SessionTimeoutMillis = int32(sessionTime.Milliseconds())
+	req.RebalanceTimeoutMillis = int32(sessionTime.Milliseconds())
 	req.Protocols = append(req.Protocols, protocol)
 
 	resp, err := req.RequestWith(ctx, l.client)
@@ -348,7 +351,11 @@ func (l login) join(ctx context.Context, group string) error {
 
 // leave takes a member out of its group, even if we were told to stop.
 func (l login) leave(ctx context.Context, group, memberID string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime/2)
+	limit := sessionTime
+	if ctx.Err() != nil {
+		limit = cleanUpTime / 2
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	member := kmsg.NewLeaveGroupRequestMember()
 	member.MemberID = memberID
