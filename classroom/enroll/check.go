@@ -123,7 +123,7 @@ func openChecker(ctx context.Context, program *cli.Program, flags *settings.Flag
 // finished; what it finds is in the report.
 func (c *checker) check(ctx context.Context, whom []string) (*report, error) {
 	patience := c.patience
-	if !c.settle(ctx) {
+	if !c.settle(ctx, whom) {
 		patience = 0 // it has been tried: nothing changes any more
 	}
 	metadata, err := c.admin.Metadata(fresh(ctx), c.students...)

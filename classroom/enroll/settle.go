@@ -12,21 +12,29 @@ import (
 	"tkafka/pkg/cli"
 )
 
+// offsetsTopic is where brokers keep what groups have committed. They make it when somebody asks for
+// the first group.
+const offsetsTopic = "__consumer_offsets"
+
 // settle waits until the brokers have done what they were told. The controller acknowledges new
 // topics and rights at once; then each broker opens its copies of the partitions, one after another,
 // which for 300 topics takes a minute on two cores. Until then students would meet
-// UNKNOWN_TOPIC_OR_PARTITION and TOPIC_AUTHORIZATION_FAILED.
+// UNKNOWN_TOPIC_OR_PARTITION, TOPIC_AUTHORIZATION_FAILED and NOT_COORDINATOR.
 //
 // It waits no longer when nothing has changed for as long as the checker has patience, and reports
 // whether nothing is missing.
-func (c *checker) settle(ctx context.Context) bool {
-	all := c.admin.outstanding(ctx, c.students)
+func (c *checker) settle(ctx context.Context, whom []string) bool {
+	var groups []string
+	for _, student := range whom {
+		groups = append(groups, c.groupOf(student))
+	}
+	all := c.admin.outstanding(ctx, c.students, groups)
 	if all == 0 {
 		return true
 	}
-	c.program.Say("the brokers lack %s copies of partitions, as they do for a while after enroll apply: waiting for them",
+	c.program.Say("the brokers still have %s steps to do for topics, rights and groups, as for a while after enroll apply: waiting for them",
 		cli.Count(all))
-	shown := newProgress(c.program, "copies", all)
+	shown := newProgress(c.program, "steps", all)
 	defer shown.end()
 	pause := c.patience / 3 // between two looks, each of which costs the brokers some of their time
 	last, changed := all, time.Now()
@@ -37,7 +45,7 @@ func (c *checker) settle(ctx context.Context) bool {
 		case <-time.After(pause):
 		}
 		// The number can grow, too: a leader takes followers that are busy for lost.
-		if left := c.admin.outstanding(ctx, c.students); left != last {
+		if left := c.admin.outstanding(ctx, c.students, groups); left != last {
 			shown.set(all - left)
 			last, changed = left, time.Now()
 		}
@@ -45,14 +53,22 @@ func (c *checker) settle(ctx context.Context) bool {
 	return last == 0
 }
 
-// outstanding counts what the brokers still have to do for these topics: to hear of a partition, to
-// open a copy, to catch up with its leader, and to hear of a right that another broker knows of.
-func (a *admin) outstanding(ctx context.Context, topics []string) int {
+// outstanding counts what the brokers still have to do for these topics and groups: to hear of a
+// partition, to open a copy, to catch up with its leader, to hear of a right that another broker knows
+// of, and to find who coordinates a group.
+func (a *admin) outstanding(ctx context.Context, topics, groups []string) int {
 	brokers, err := a.ListBrokers(ctx)
 	if err != nil {
 		return 0 // the checks that follow have the words for it
 	}
 	copies, rights := make([]int, len(brokers)), make([]int, len(brokers))
+	all := 0
+	for _, coordinator := range a.FindGroupCoordinators(ctx, groups...) {
+		if coordinator.Err != nil {
+			all++
+		}
+	}
+	topics = append(slices.Clone(topics), offsetsTopic)
 	var asking sync.WaitGroup
 	for i, id := range brokers.NodeIDs() {
 		broker := a.raw.Broker(int(id))
@@ -63,7 +79,6 @@ func (a *admin) outstanding(ctx context.Context, topics []string) int {
 		})
 	}
 	asking.Wait()
-	all := 0
 	for i := range brokers {
 		all += copies[i] + slices.Max(rights) - rights[i]
 	}
@@ -103,7 +118,9 @@ func outstandingAt(ctx context.Context, broker *kgo.Broker, id int32, topics []s
 	left := 0
 	for _, topic := range known.Topics {
 		if topic.ErrorCode != 0 {
-			left += partitions
+			if *topic.Topic != offsetsTopic { // the embedded brokers have none
+				left += partitions
+			}
 			continue
 		}
 		for _, partition := range topic.Partitions {

@@ -314,7 +314,7 @@ func (l login) tryGroup(ctx context.Context, patience time.Duration, v *visited,
 	var err error
 	retry(ctx, patience, func() bool {
 		err = l.join(ctx, name)
-		return !errors.Is(err, kerr.GroupAuthorizationFailed)
+		return !errors.Is(err, kerr.GroupAuthorizationFailed) && !errors.Is(err, kerr.NotCoordinator)
 	})
 	v.Group = ok
 	if err != nil {
