@@ -314,12 +314,19 @@ func (l login) tryGroup(ctx context.Context, patience time.Duration, v *visited,
 	var err error
 	retry(ctx, patience, func() bool {
 		err = l.join(ctx, name)
-		return !errors.Is(err, kerr.GroupAuthorizationFailed) && !errors.Is(err, kerr.NotCoordinator)
+		return err == nil || !errors.Is(err, kerr.GroupAuthorizationFailed) && !unsettled(err)
 	})
 	v.Group = ok
 	if err != nil {
 		v.Group = v.problem("group: %s", brief(err))
 	}
+}
+
+// unsettled reports whether the error is that of a group whose coordinator is just changing, or has
+// just forgotten whom it has heard of.
+func unsettled(err error) bool {
+	return errors.Is(err, kerr.NotCoordinator) || errors.Is(err, kerr.CoordinatorNotAvailable) ||
+		errors.Is(err, kerr.CoordinatorLoadInProgress) || errors.Is(err, kerr.UnknownMemberID)
 }
 
 // join becomes a member of a group, as a consumer does, and leaves it.

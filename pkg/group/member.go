@@ -39,8 +39,10 @@ type Member struct {
 
 	// What the program chose for its client.
 	client     *kgo.Client
-	latest     bool // auto.offset.reset
-	autoCommit bool // enable.auto.commit
+	life       context.Context // the client's
+	giveUp     func()          // ends it
+	latest     bool            // auto.offset.reset
+	autoCommit bool            // enable.auto.commit
 
 	handedOut uint
 	err       error // why the last Poll ended
@@ -65,7 +67,9 @@ func Open(ctx context.Context, program *cli.Program, flags *settings.Flags, topi
 	if err != nil {
 		return nil, err
 	}
-	return &Member{program: program, cluster: here, topic: topic, group: group, settled: true}, nil
+	m := &Member{program: program, cluster: here, topic: topic, group: group, settled: true}
+	m.life, m.giveUp = context.WithCancel(context.Background())
+	return m, nil
 }
 
 // Options are the cluster's options and those that make the client a well-behaved member.
@@ -76,6 +80,7 @@ func Open(ctx context.Context, program *cli.Program, flags *settings.Flags, topi
 func (m *Member) Options() []kgo.Opt {
 	return append(m.cluster.Options(),
 		kgo.WithHooks(m),
+		kgo.WithContext(m.life),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(m.assigned),
 		kgo.OnPartitionsRevoked(m.revoked),
@@ -320,38 +325,46 @@ func (m *Member) Leave(client *kgo.Client) {
 	m.mu.Unlock()
 	m.stopWaiting()
 
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		client.CloseAllowingRebalance()
-	}()
 	ctx, cancel := context.WithTimeout(context.Background(), cli.LeaveTime/2)
 	defer cancel()
-	// The client waits for the end of a rebalance before it leaves, and a rebalance can wait 45
-	// seconds for a lost member. In one we hold nothing, so we can leave by our own request.
-	if joining && m.leaveNow(ctx) == nil {
-		return
-	}
+	left := make(chan struct{})
+	go func() {
+		if !joining {
+			client.CloseAllowingRebalance()
+		} else if m.leaveNow(ctx) != nil {
+			return
+		}
+		close(left)
+	}()
 	select {
-	case <-closed:
+	case <-left:
 	case <-ctx.Done():
 		m.program.Say("could not leave group %s, the cluster does not answer: its other members get our"+
 			" partitions in 45 s, and what was not committed will be read again", m.group)
 	}
 }
 
+// leaveNow leaves in the middle of a rebalance, in which we hold nothing. The client would wait for
+// its end, and that can be 45 seconds, for a lost member. So the client is given up, before we leave
+// by a request of our own: told that its member is gone, it would join again as a new one.
 func (m *Member) leaveNow(ctx context.Context) error {
+	m.giveUp()
 	id, _ := m.client.GroupMetadata()
 	if id == "" {
 		return nil // never been a member
 	}
+	client, err := kgo.NewClient(m.cluster.Options()...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.Group = m.group
 	req.MemberID = id // before version 3
 	member := kmsg.NewLeaveGroupRequestMember()
 	member.MemberID = id
 	req.Members = append(req.Members, member)
-	resp, err := req.RequestWith(ctx, m.client)
+	resp, err := req.RequestWith(ctx, client)
 	if err != nil {
 		return err
 	}
