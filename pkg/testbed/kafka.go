@@ -131,12 +131,23 @@ func limit(ts *testscript.TestScript, neg bool, args []string) {
 	b := bedOf(ts)
 	ctx, cancel := patiently()
 	defer cancel()
-	config := kadm.AlterConfig{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &args[0]}
+	const setting = "max.message.bytes"
+	config := kadm.AlterConfig{Op: kadm.SetConfig, Name: setting, Value: &args[0]}
 	altered, err := b.admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{config}, b.topic)
 	ts.Check(err)
 	for _, topic := range altered {
 		ts.Check(topic.Err)
 	}
+	resource := kmsg.NewDescribeConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, b.topic
+	resource.ConfigNames = []string{setting}
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	req.Resources = append(req.Resources, resource)
+	ts.Check(everywhere(ctx, b.client, "the limit", func(broker *kgo.Broker) bool {
+		resp, err := req.RequestWith(ctx, broker)
+		return err == nil && len(resp.Resources) == 1 && len(resp.Resources[0].Configs) == 1 &&
+			resp.Resources[0].Configs[0].Value != nil && *resp.Resources[0].Configs[0].Value == args[0]
+	}))
 }
 
 func committed(ts *testscript.TestScript, neg bool, args []string) {

@@ -213,21 +213,26 @@ func MakeTopic(ctx context.Context, client *kgo.Client, name string, partitions 
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("cannot create topic %s: %w", name, err)
 	}
-	brokers, err := admin.ListBrokers(ctx)
-	if err != nil {
-		return err
-	}
 	req := kmsg.NewPtrMetadataRequest()
 	topic := kmsg.NewMetadataRequestTopic()
 	topic.Topic = kmsg.StringPtr(name)
 	req.Topics = append(req.Topics, topic)
+	return everywhere(ctx, client, "topic "+name, func(broker *kgo.Broker) bool {
+		known, err := req.RequestWith(ctx, broker)
+		return err == nil && known.Topics[0].ErrorCode == 0 && len(known.Topics[0].Partitions) == partitions
+	})
+}
+
+// everywhere waits until each broker has heard of something that was changed on the cluster.
+func everywhere(ctx context.Context, client *kgo.Client, what string, heard func(*kgo.Broker) bool) error {
+	brokers, err := kadm.NewClient(client).ListBrokers(ctx)
+	if err != nil {
+		return err
+	}
 	for _, id := range brokers.NodeIDs() {
-		err := until(ctx, func() bool {
-			known, err := req.RequestWith(ctx, client.Broker(int(id)))
-			return err == nil && known.Topics[0].ErrorCode == 0 && len(known.Topics[0].Partitions) == partitions
-		})
-		if err != nil {
-			return fmt.Errorf("broker %d has not heard of topic %s: %w", id, name, err)
+		broker := client.Broker(int(id))
+		if err := until(ctx, func() bool { return heard(broker) }); err != nil {
+			return fmt.Errorf("broker %d has not heard of %s: %w", id, what, err)
 		}
 	}
 	return nil
