@@ -81,10 +81,7 @@ func TestTranscripts(t *testing.T) {
 
 // suggestions are the commands within the text that no transcript shows.
 func suggestions(t *testing.T) (commands []string) {
-	text, err := os.ReadFile(filepath.Join("..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := readme(t)
 	for _, span := range regexp.MustCompile("`((?:go (?:run|build) |\\./[a-z]+ |pkill )[^`]+)`").FindAllSubmatch(text, -1) {
 		if command := string(span[1]); !bytes.Contains(text, []byte("\n$ "+command)) {
 			commands = append(commands, command)
@@ -105,11 +102,16 @@ type block struct {
 
 var fence = regexp.MustCompile("^```console(?: terminal=(\\w+)| (docker|staff))?$")
 
-func transcripts(t *testing.T) (blocks []block) {
+func readme(t *testing.T) []byte {
 	text, err := os.ReadFile(filepath.Join("..", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return text
+}
+
+func transcripts(t *testing.T) (blocks []block) {
+	text := readme(t)
 	var open *block
 	number := 0
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -223,6 +222,13 @@ func (t term) String() string {
 // for anybody, and nobody meets a student's members.
 func (c *checker) groupOf(student string) string { return tracePrefix + c.mark + "-" + student }
 
+func (c *checker) groupsOf(students []string) (groups []string) {
+	for _, student := range students {
+		groups = append(groups, c.groupOf(student))
+	}
+	return groups
+}
+
 // cleanUp removes the groups of the visits and tells what stays behind, of this check or of an
 // earlier one that was killed. It does so even when the check was stopped.
 func (c *checker) cleanUp(ctx context.Context, whom []string) finding {
@@ -232,27 +238,23 @@ func (c *checker) cleanUp(ctx context.Context, whom []string) finding {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	ours := make(map[string]bool)
-	for _, student := range whom {
-		ours[c.groupOf(student)] = true
-	}
+	ours := c.groupsOf(whom)
 	var left []string
 	var err error
 	// A busy broker can have missed that we left a group, which it gives up when the session ends.
 	retry(ctx, limit/2, func() bool {
 		// Those that were never made are not found; what could not be deleted is in the list.
-		c.admin.DeleteGroups(ctx, slices.Collect(maps.Keys(ours))...)
+		c.admin.DeleteGroups(ctx, ours...)
 		var listed kadm.ListedGroups
 		if listed, err = c.admin.ListGroups(ctx); err != nil {
 			return false
 		}
-		clear(ours)
-		left = nil
+		ours, left = nil, nil
 		for _, name := range listed.Groups() {
 			if strings.HasPrefix(name, tracePrefix) {
 				left = append(left, "group "+name)
 				if strings.HasPrefix(name, c.groupOf("")) {
-					ours[name] = true
+					ours = append(ours, name)
 				}
 			}
 		}

@@ -24,10 +24,7 @@ const offsetsTopic = "__consumer_offsets"
 // It waits no longer when nothing has changed for as long as the checker has patience, and reports
 // whether nothing is missing.
 func (c *checker) settle(ctx context.Context, whom []string) bool {
-	var groups []string
-	for _, student := range whom {
-		groups = append(groups, c.groupOf(student))
-	}
+	groups := c.groupsOf(whom)
 	all := c.admin.outstanding(ctx, c.students, groups)
 	if all == 0 {
 		return true

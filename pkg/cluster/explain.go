@@ -126,8 +126,7 @@ func (c *Cluster) Explain(err error, what string) error {
 			" choose another group name"
 	case errors.Is(err, kerr.InvalidGroupID):
 		text = what + ": not a name for a group"
-	case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.IllegalGeneration),
-		errors.Is(err, kerr.RebalanceInProgress), errors.Is(err, kerr.FencedInstanceID):
+	case IsOut(err):
 		text = what + " has gone on without us"
 	default:
 		var kafka *kerr.Error
@@ -138,6 +137,13 @@ func (c *Cluster) Explain(err error, what string) error {
 		}
 	}
 	return &explained{text, err}
+}
+
+// IsOut reports whether the error says that we are no member of a group any more, or not in this
+// generation of it.
+func IsOut(err error) bool {
+	return errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.IllegalGeneration) ||
+		errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.FencedInstanceID)
 }
 
 // explained is an error in our words that still is the one it came from.

@@ -157,26 +157,13 @@ func (m *Member) NotCommitted(ctx context.Context, message *kgo.Record, err erro
 	place := fmt.Sprintf("partition %d, offset %d", message.Partition, message.Offset)
 	explained := m.cluster.Explain(err, "group "+m.group)
 	switch {
-	case isOut(err):
+	case cluster.IsOut(err):
 		m.program.Say("not committed: %v: %s will be read again by whoever has the partition", explained, place)
 	case ctx.Err() != nil:
 		m.err = cli.Stopped(fmt.Sprintf("stopped while committing: %s may be read again", place))
 	default:
 		m.err = fmt.Errorf("not committed: %w: %s will be read again", explained, place)
 	}
-}
-
-// isOut reports whether the error says that we are no member of the group any more, or not in this
-// generation of it.
-func isOut(err error) bool {
-	for _, out := range []error{
-		kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.RebalanceInProgress, kerr.FencedInstanceID,
-	} {
-		if errors.Is(err, out) {
-			return true
-		}
-	}
-	return false
 }
 
 // left is how many messages may still be handed out, -1 for all there are.
