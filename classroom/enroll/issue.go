@@ -144,7 +144,7 @@ func (o *order) carryOut(ctx context.Context, program *cli.Program) error {
 		program.Say("made the authority %s: whoever gets its ca.key can be any student, so keep it to yourself", o.class.authority())
 	}
 
-	var folders, archives atomic.Int64
+	var folders, archives, elsewhere atomic.Int64
 	parties := o.parties()
 	shown := newProgress(program, "issued", len(parties))
 	defer shown.end()
@@ -155,6 +155,8 @@ func (o *order) carryOut(ctx context.Context, program *cli.Program) error {
 		}
 		if added > 0 {
 			folders.Add(1)
+		} else if p.leadsElsewhere() {
+			elsewhere.Add(1)
 		}
 		if o.zip && p.student {
 			packed, err := issuer.Pack(p.folder, p.folder+".zip")
@@ -174,6 +176,10 @@ func (o *order) carryOut(ctx context.Context, program *cli.Program) error {
 	}
 	program.Say("%s: made or completed %s of %s folders; one that was whole stays as it was",
 		o.class, cli.Count(folders.Load()), cli.Count(len(parties)))
+	if n := elsewhere.Load(); n > 0 {
+		program.Say("%s of the folders that were there lead to other brokers than %s: give the --brokers of the class, "+
+			"or delete their %s and run this again", cli.Count(n), strings.Join(o.brokers, ","), settings.PropertiesFile)
+	}
 	if o.zip {
 		program.Say("packed %s of %s zip files; one that was there stays as it was", cli.Count(archives.Load()), cli.Count(len(o.students)))
 	}
@@ -254,6 +260,16 @@ func (o *order) parties() []party {
 		parties = append(parties, party{name: name, folder: o.class.student(name), brokers: o.brokers, student: true})
 	}
 	return parties
+}
+
+// leadsElsewhere tells whether the folder, which is whole, has other addresses than were asked for: the
+// class would be sent to two clusters.
+func (p party) leadsElsewhere() bool {
+	if p.brokers == nil {
+		return false
+	}
+	there, err := settings.InFolder(p.folder)
+	return err == nil && !slices.Equal(there.Brokers, p.brokers)
 }
 
 // complete adds what a folder lacks, and returns how many files that were.
