@@ -70,7 +70,7 @@ func (c *checker) roundTrip(ctx context.Context, metadata kadm.Metadata) []findi
 	defer cancel()
 	topic := tracePrefix + c.mark
 	copies := replicasOn(len(metadata.Brokers))
-	clocks := finding{What: "clocks", Result: ok}
+	var clocks finding
 	err := c.makeRoundTripTopic(ctx, topic, metadata.Brokers, copies)
 	if err == nil {
 		defer c.deleteTopic(ctx, topic) // cleanUp tells if it is still there
@@ -133,8 +133,7 @@ func (c *checker) send(ctx context.Context, topic string, brokers kadm.BrokerDet
 		return finding{}, err
 	}
 	defer client.Close()
-	clocks = finding{What: "clocks", Result: ok}
-	var shown []string
+	ahead := make([]time.Duration, len(brokers))
 	for i, broker := range brokers {
 		partition := int32(i)
 		sent := time.Now()
@@ -154,15 +153,24 @@ func (c *checker) send(ctx context.Context, topic string, brokers kadm.BrokerDet
 			if message.Attrs.TimestampType() != byBroker {
 				return finding{What: "clocks", Result: skipped, Detail: "these brokers do not date messages"}, nil
 			}
-			off := apart(message.Timestamp, sent, acknowledged)
-			if off.Abs() > mostApart {
-				clocks.Result = wrong
-			}
-			shown = append(shown, fmt.Sprintf("broker %d %s", broker.NodeID, aheadOrBehind(off)))
+			ahead[i] = apart(message.Timestamp, sent, acknowledged)
 		}
 	}
-	clocks.Detail = strings.Join(shown, ", ")
-	return clocks, nil
+	return judgeClocks(brokers, ahead), nil
+}
+
+// judgeClocks is given how far the clock of the i-th broker is ahead of ours.
+func judgeClocks(brokers kadm.BrokerDetails, ahead []time.Duration) finding {
+	f := finding{What: "clocks", Result: ok}
+	var said []string
+	for i, broker := range brokers {
+		if ahead[i].Abs() > mostApart {
+			f.Result = wrong
+		}
+		said = append(said, fmt.Sprintf("broker %d %s", broker.NodeID, aheadOrBehind(ahead[i])))
+	}
+	f.Detail = strings.Join(said, ", ")
+	return f
 }
 
 // apart is how far a clock is ahead at least, if it showed a time between our sending and hearing

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 func sampleReport() *report {
@@ -85,6 +88,42 @@ func TestApart(t *testing.T) {
 		got := apart(test.shown, sent, heard)
 		if got != test.want || aheadOrBehind(got) != test.words {
 			t.Errorf("%v: %v, %s", test.shown, got, aheadOrBehind(got))
+		}
+	}
+}
+
+func TestJudgeClocks(t *testing.T) {
+	brokers := kadm.BrokerDetails{{NodeID: 1}, {NodeID: 2}}
+	for _, test := range []struct {
+		ahead []time.Duration
+		want  finding
+	}{
+		{[]time.Duration{0, mostApart}, finding{"clocks", ok, "broker 1 like ours, broker 2 10s ahead of us"}},
+		{[]time.Duration{11 * time.Second, 0}, finding{"clocks", wrong, "broker 1 11s ahead of us, broker 2 like ours"}},
+		{[]time.Duration{0, -time.Hour}, finding{"clocks", wrong, "broker 1 like ours, broker 2 1h0m0s behind us"}},
+	} {
+		if got := judgeClocks(brokers, test.ahead); got != test.want {
+			t.Errorf("%v: %+v", test.ahead, got)
+		}
+	}
+}
+
+func TestValidity(t *testing.T) {
+	now := time.Now()
+	for name, test := range map[string]struct {
+		from, until time.Duration // from now on
+		result      result
+		words       string
+	}{
+		"good":          {-day, 30 * day, ok, "its certificate ends on "},
+		"ends soon":     {-day, 13 * day, note, "its certificate ends soon, on "},
+		"has ended":     {-2 * day, -day, wrong, "its certificate is not valid now (it ends "},
+		"has not begun": {day, 30 * day, wrong, "its certificate is not valid now (it ends "},
+	} {
+		until := now.Add(test.until)
+		got := validity(&x509.Certificate{NotBefore: now.Add(test.from), NotAfter: until})
+		if got.result != test.result || !strings.HasPrefix(got.String(), test.words+until.UTC().Format(time.DateOnly)) {
+			t.Errorf("%s: %s, %q", name, got.result, got)
 		}
 	}
 }
