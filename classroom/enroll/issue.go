@@ -41,7 +41,7 @@ func issue() {
 	program := cli.New("enroll issue",
 		"Makes the credentials of a class: an authority, the brokers, an admin, and a folder to hand out for\n"+
 			"each student. Run again, it adds what is missing and touches nothing else.\n"+
-			"The stores' password is KAFKA_KEYSTORE_PASSWORD, or "+issuer.DefaultPassword+".",
+			"The stores' password is KAFKA_KEYSTORE_PASSWORD, or "+settings.DefaultPassword+".",
 		"enroll issue --students 300\nenroll issue --roster class.csv --zip --brokers kafka.example.org:19093")
 	students := program.Flags.Int("students", 0, "`number` of students: client1, client2, ...")
 	file := program.Flags.String("roster", "", "`file` with their names: one a line, or CSV with a column\ncalled name")
@@ -120,7 +120,7 @@ func password() (string, error) {
 	const variable, shortest = "KAFKA_KEYSTORE_PASSWORD", 6
 	password, ok := os.LookupEnv(variable)
 	if !ok {
-		return issuer.DefaultPassword, nil
+		return settings.DefaultPassword, nil
 	}
 	if len(password) < shortest {
 		return "", fmt.Errorf("%s: Java's keytool wants %d characters at least", variable, shortest)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
+
+	"tkafka/pkg/settings"
 )
 
 // A folder is completed from wherever a Write was stopped, and no file that is there is touched.
@@ -44,7 +46,7 @@ func TestComplete(t *testing.T) {
 			t.Errorf("%d files were there: now %d are", there, len(after))
 		}
 		checkMode(t, filepath.Join(dir, keystoreFile), 0o600)
-		if _, _, _, err := pkcs12.DecodeChain([]byte(after[keystoreFile]), DefaultPassword); err != nil {
+		if _, _, _, err := pkcs12.DecodeChain([]byte(after[keystoreFile]), settings.DefaultPassword); err != nil {
 			t.Error(err)
 		}
 	}

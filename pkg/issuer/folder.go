@@ -10,17 +10,16 @@ import (
 	"strings"
 
 	"software.sslmate.com/src/go-pkcs12"
+
+	"tkafka/pkg/settings"
+	"tkafka/pkg/tlsconf"
 )
 
-// DefaultPassword protects the stores of the course. It is in the tutorial, so it keeps nothing
-// secret: the keystore's file permissions do.
-const DefaultPassword = "cc2023"
-
-// The files a student is handed.
+// The files a student is handed, beside ca.crt. The programs know them by the same names.
 const (
-	keystoreFile   = "kafka.keystore.pkcs12"
+	keystoreFile   = tlsconf.KeystoreFile
 	truststoreFile = "kafka.truststore.pkcs12"
-	propertiesFile = "client-ssl.properties"
+	propertiesFile = settings.PropertiesFile
 )
 
 // Folder is what staff hands a student: who they are, whom to trust and where the brokers are.
@@ -28,7 +27,7 @@ type Folder struct {
 	CA       *CA
 	Identity tls.Certificate // from CA.Client
 	Brokers  []string        // host:port, becomes bootstrap.servers
-	Password string          // of both stores; empty means DefaultPassword
+	Password string          // of both stores; empty means settings.DefaultPassword
 }
 
 // Write puts the files into dir and makes it where it is missing:
@@ -134,7 +133,7 @@ func (f Folder) write(dir string, files []file) error {
 
 func (f Folder) password() string {
 	if f.Password == "" {
-		return DefaultPassword
+		return settings.DefaultPassword
 	}
 	return f.Password
 }

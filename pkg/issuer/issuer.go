@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"tkafka/pkg/tlsconf"
 )
 
 // backdate is how far before now a certificate begins, so that a machine whose clock is a little
@@ -24,7 +26,7 @@ const backdate = time.Hour
 
 // The files of an authority that is kept in a folder.
 const (
-	caCertFile = "ca.crt"
+	caCertFile = tlsconf.CAFile
 	caKeyFile  = "ca.key"
 )
 

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
+
+	"tkafka/pkg/settings"
 )
 
 func newCA(t *testing.T, name string) *CA {
@@ -175,14 +177,14 @@ func TestFolder(t *testing.T) {
 		}
 		return data
 	}
-	key, leaf, chain, err := pkcs12.DecodeChain(read(keystoreFile), DefaultPassword)
+	key, leaf, chain, err := pkcs12.DecodeChain(read(keystoreFile), settings.DefaultPassword)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !folder.Identity.PrivateKey.(*ecdsa.PrivateKey).Equal(key) || leaf.Subject.CommonName != "client60" || len(chain) != 1 || !chain[0].Equal(ca.Cert()) {
 		t.Errorf("the keystore holds %s and a chain of %d", leaf.Subject, len(chain))
 	}
-	trusted, err := pkcs12.DecodeTrustStore(read(truststoreFile), DefaultPassword)
+	trusted, err := pkcs12.DecodeTrustStore(read(truststoreFile), settings.DefaultPassword)
 	if err != nil || len(trusted) != 1 || !trusted[0].Equal(ca.Cert()) {
 		t.Errorf("the truststore holds %d certificates (%v)", len(trusted), err)
 	}

@@ -29,7 +29,8 @@ import (
 const (
 	// DefaultBrokers are the listeners of a cluster on this machine.
 	DefaultBrokers = "localhost:19093,localhost:29093,localhost:39093"
-	// DefaultPassword is what the course protects its keystores with.
+	// DefaultPassword protects the stores of the course. It is in the tutorial, so it keeps nothing
+	// secret: the keystore's file permissions do.
 	DefaultPassword = "cc2023"
 	// PropertiesFile is the file of a credentials folder that Kafka's own tools read.
 	PropertiesFile = "client-ssl.properties"
