@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -21,9 +22,14 @@ import (
 	"tkafka/pkg/tlsconf"
 )
 
-// visitTime is what one student's visit may take. Usually that is 3 seconds, 6 for the first group of a fresh
-// cluster, and no answer at all where a group belongs to a broker that has died.
-const visitTime = 15 * time.Second
+// stepTime is what each step of a visit may take: to log in, to try the topics, to join a group. The last
+// usually takes 3 seconds, 6 if it is the first group of a fresh cluster, and is not answered at all where
+// a group belongs to a broker that has died.
+const stepTime = 15 * time.Second
+
+// decoding is held while a keystore is decoded. It is what a visit needs a processor for, and tlsconf
+// gives up on a keystore that takes long: were all decoded at once, each would seem to.
+var decoding = make(chan struct{}, runtime.NumCPU())
 
 // sessionTime is after what time without a word from us a group is rid of us, should we be killed.
 const sessionTime = 10 * time.Second
@@ -49,8 +55,6 @@ func (v *visited) problem(format string, args ...any) result {
 
 // visit logs in as a student, with nothing but the folder that was handed out.
 func (c *checker) visit(ctx context.Context, student string, metadata kadm.Metadata, patience time.Duration) visited {
-	ctx, cancel := context.WithTimeout(ctx, visitTime)
-	defer cancel()
 	v := visited{Student: student, Certificate: skipped, Topic: ok, Write: skipped, Read: skipped, Others: skipped, Group: skipped}
 
 	topic := metadata.Topics[student]
@@ -63,7 +67,9 @@ func (c *checker) visit(ctx context.Context, student string, metadata kadm.Metad
 	found, err := settings.InFolder(c.class.student(student))
 	var config *tls.Config
 	if err == nil {
+		decoding <- struct{}{}
 		config, err = tlsconf.Load(found.Folder, found.Password, nil)
+		<-decoding
 	}
 	if err != nil {
 		v.Certificate = v.problem("credentials: %v", err)
@@ -85,7 +91,7 @@ func (c *checker) visit(ctx context.Context, student string, metadata kadm.Metad
 		return v
 	}
 	defer client.Close()
-	if err := client.Ping(ctx); err != nil {
+	if err := ping(ctx, client); err != nil {
 		v.Certificate = v.problem("log in: %s", brief(err))
 		return v
 	}
@@ -104,6 +110,12 @@ func (c *checker) visit(ctx context.Context, student string, metadata kadm.Metad
 	login.tryTopics(ctx, patience, &v)
 	login.tryGroup(ctx, patience, &v, c.groupOf(student))
 	return v
+}
+
+func ping(ctx context.Context, client *kgo.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	return client.Ping(ctx)
 }
 
 // checkCertificate looks at dates and name of the student's certificate, and tells whether it is the
@@ -157,6 +169,8 @@ type login struct {
 // tryTopics finds out what the student may do with the own topic and with another's. What is not as
 // it should be is tried again for a while: rights reach each broker a moment after they changed.
 func (l login) tryTopics(ctx context.Context, patience time.Duration, v *visited) {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
 	var own, other access
 	var err error
 	retry(ctx, patience, func() bool {
@@ -311,10 +325,13 @@ func spoilt() []byte {
 
 // tryGroup joins a group of its own and leaves it.
 func (l login) tryGroup(ctx context.Context, patience time.Duration, v *visited, name string) {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
 	var err error
 	retry(ctx, patience, func() bool {
 		err = l.join(ctx, name)
-		return err == nil || !errors.Is(err, kerr.GroupAuthorizationFailed) && !unsettled(err)
+		var answer *kerr.Error // otherwise a connection has failed
+		return err == nil || errors.As(err, &answer) && !errors.Is(err, kerr.GroupAuthorizationFailed) && !unsettled(err)
 	})
 	v.Group = ok
 	if err != nil {

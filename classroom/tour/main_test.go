@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 		},
 		"brief": func() {
 			fmt.Print("something else")
-			fmt.Fprintln(os.Stderr, "brief: cannot go on")
+			fmt.Fprint(os.Stderr, "brief: cannot go on") // its last words have no line end
 			os.Exit(3)
 		},
 	})
@@ -273,13 +273,14 @@ func TestStuck(t *testing.T) {
 		must(t, err)
 		built[name] = path
 	}
+	const patience = 5 * time.Second // on a busy machine a program takes a second to say anything
 	for _, test := range []struct {
 		name    string
 		perform func(*tour)
 		want    []string
 	}{
 		{"silent", func(t *tour) { t.awaitAssigned(t.start("consumer", "silent")) },
-			[]string{"nothing for 1s, waiting for the assigned line of consumer\n", "  something else\n"}},
+			[]string{"nothing for 5s, waiting for the assigned line of consumer\n", "  something else\n"}},
 		{"ended", func(t *tour) { t.awaitAssigned(t.start("consumer", "brief")) },
 			[]string{"consumer ended, waiting for the assigned line of consumer\n", "  something else\n", "  cannot go on\n"}},
 		{"does not take lines", func(t *tour) { t.send([]string{"a"}, "brief") },
@@ -290,8 +291,7 @@ func TestStuck(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var output bytes.Buffer
-			guide := &tour{ctx: t.Context(), screen: newScreen(&output), programs: built, patience: time.Second}
-			defer guide.stopAll()
+			guide := &tour{ctx: t.Context(), screen: newScreen(&output), programs: built, patience: patience}
 			parts := []section{{"first", func(t *tour) {
 				t.check("something else", nil)
 				test.perform(t)
@@ -303,6 +303,7 @@ func TestStuck(t *testing.T) {
 			if err := guide.summary(parts, time.Second); err == nil || err.Error() != "1 of 2 checks failed, after 1.0 s" {
 				t.Error(err)
 			}
+			guide.stopAll() // nothing prints any more
 			contains(t, output.String(), append(test.want, "second was not reached", "  FAILED  the section came to its end: ")...)
 		})
 	}

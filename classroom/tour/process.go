@@ -45,9 +45,13 @@ func start(s *screen, label, executable string, input io.Reader, args ...string)
 	}
 	go func() {
 		p.command.Wait() // returns when all it printed has been written to the streams
-		close(p.ended)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		// First its last words: whoever sees that it has ended has them all.
 		p.stdout.end()
 		p.stderr.end()
+		close(p.ended)
+		s.wake()
 	}()
 	return p, nil
 }
@@ -69,14 +73,11 @@ func (s *stream) Write(output []byte) (int, error) {
 	return len(output), nil
 }
 
-// end takes a last line that has no line end, and wakes who waits for the process.
+// end takes a last line that has no line end. The caller holds the lock of the screen.
 func (s *stream) end() {
-	s.process.screen.mu.Lock()
-	defer s.process.screen.mu.Unlock()
 	if len(s.begun) > 0 {
 		s.add(string(s.begun))
 	}
-	s.process.screen.wake()
 }
 
 func (s *stream) add(line string) {

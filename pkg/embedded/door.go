@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"sync"
@@ -46,28 +47,39 @@ func openDoor(port int, config *tls.Config, vouch *voucher, limits limits) (*doo
 	}, nil
 }
 
-// listenLoopback listens at both addresses that localhost stands for. Clients try either first, and
-// must not find somebody else's server at the other.
+// Free ports are looked for below those that systems give to outgoing connections, which begin at 32768
+// on Linux and at 49152 elsewhere: while a broker is down, its port must not become a client's.
+const firstFree, endOfFree = 20000, 32768
+
+// listenLoopback listens at a port, or at a free one if it is 0.
 func listenLoopback(port int) ([]net.Listener, error) {
+	if port != 0 {
+		return listenAt(port)
+	}
 	for attempt := 1; ; attempt++ {
-		v4, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			return nil, listenError(port, err)
-		}
-		got := v4.Addr().(*net.TCPAddr).Port
-		v6, err := net.Listen("tcp6", net.JoinHostPort("::1", strconv.Itoa(got)))
-		if err == nil {
-			return []net.Listener{v4, v6}, nil
-		}
-		if !isTaken(err) {
-			return []net.Listener{v4}, nil // no IPv6 on this machine
-		}
-		v4.Close()
-		// A port that was free at one address only: the next free one will do, if any will.
-		if port != 0 || attempt == 10 {
-			return nil, listenError(got, err)
+		sockets, err := listenAt(firstFree + rand.IntN(endOfFree-firstFree))
+		if err == nil || attempt == 100 {
+			return sockets, err
 		}
 	}
+}
+
+// listenAt listens at both addresses that localhost stands for. Clients try either first, and must
+// not find somebody else's server at the other.
+func listenAt(port int) ([]net.Listener, error) {
+	v4, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return nil, listenError(port, err)
+	}
+	v6, err := net.Listen("tcp6", net.JoinHostPort("::1", strconv.Itoa(port)))
+	switch {
+	case err == nil:
+		return []net.Listener{v4, v6}, nil
+	case isTaken(err):
+		v4.Close()
+		return nil, listenError(port, err)
+	}
+	return []net.Listener{v4}, nil // no IPv6 on this machine
 }
 
 // PortError says that a port is in use by another program.

@@ -144,6 +144,23 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// A client's own end of a connection can have any port that the system gives out. The brokers have none
+// of these, or one of them might find its port taken when it comes back.
+func TestFreePortsAreNoClients(t *testing.T) {
+	for range 20 {
+		sockets, err := listenLoopback(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, socket := range sockets {
+			defer socket.Close()
+			if port := socket.Addr().(*net.TCPAddr).Port; port < firstFree || port >= endOfFree {
+				t.Errorf("port %d", port)
+			}
+		}
+	}
+}
+
 func TestPortTaken(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		t.Run(address, func(t *testing.T) {
