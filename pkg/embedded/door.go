@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strconv"
 	"sync"
@@ -27,6 +26,7 @@ type door struct {
 	sockets []net.Listener
 	inside  map[*guard]struct{}
 	down    chan struct{} // closed while clients are refused
+	release func()        // gives up the port that is held meanwhile; nil if none is
 }
 
 // openDoor takes a port, 0 for a free one. Clients queue up there until serve lets them in.
@@ -47,39 +47,28 @@ func openDoor(port int, config *tls.Config, vouch *voucher, limits limits) (*doo
 	}, nil
 }
 
-// Free ports are looked for below those that systems give to outgoing connections, which begin at 32768
-// on Linux and at 49152 elsewhere: while a broker is down, its port must not become a client's.
-const firstFree, endOfFree = 20000, 32768
-
-// listenLoopback listens at a port, or at a free one if it is 0.
+// listenLoopback listens at both addresses that localhost stands for. Clients try either first, and
+// must not find somebody else's server at the other.
 func listenLoopback(port int) ([]net.Listener, error) {
-	if port != 0 {
-		return listenAt(port)
-	}
 	for attempt := 1; ; attempt++ {
-		sockets, err := listenAt(firstFree + rand.IntN(endOfFree-firstFree))
-		if err == nil || attempt == 100 {
-			return sockets, err
+		v4, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			return nil, listenError(port, err)
+		}
+		got := v4.Addr().(*net.TCPAddr).Port
+		v6, err := net.Listen("tcp6", net.JoinHostPort("::1", strconv.Itoa(got)))
+		if err == nil {
+			return []net.Listener{v4, v6}, nil
+		}
+		if !isTaken(err) {
+			return []net.Listener{v4}, nil // no IPv6 on this machine
+		}
+		v4.Close()
+		// A port that was free at one address only: the next free one will do, if any will.
+		if port != 0 || attempt == 10 {
+			return nil, listenError(got, err)
 		}
 	}
-}
-
-// listenAt listens at both addresses that localhost stands for. Clients try either first, and must
-// not find somebody else's server at the other.
-func listenAt(port int) ([]net.Listener, error) {
-	v4, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return nil, listenError(port, err)
-	}
-	v6, err := net.Listen("tcp6", net.JoinHostPort("::1", strconv.Itoa(port)))
-	switch {
-	case err == nil:
-		return []net.Listener{v4, v6}, nil
-	case isTaken(err):
-		v4.Close()
-		return nil, listenError(port, err)
-	}
-	return []net.Listener{v4}, nil // no IPv6 on this machine
 }
 
 // PortError says that a port is in use by another program.
@@ -164,14 +153,37 @@ func (d *door) dial() (net.Conn, error) {
 	return ours, nil
 }
 
-// shut refuses clients and breaks the connections of those inside, without a word as a dying
-// process would.
+// kill refuses clients and breaks the connections of those inside, without a word as a dying process
+// would. The port stays ours until reopen.
+func (d *door) kill() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sockets != nil {
+		d.close()
+		d.release = hold(d.port)
+	}
+}
+
+// shut is kill for good.
 func (d *door) shut() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.sockets == nil {
-		return
+	if d.sockets != nil {
+		d.close()
 	}
+	d.giveUpPort()
+}
+
+// giveUpPort ends what kill began. The caller holds the lock.
+func (d *door) giveUpPort() {
+	if d.release != nil {
+		d.release()
+		d.release = nil
+	}
+}
+
+// close is for those who hold the lock.
+func (d *door) close() {
 	for _, socket := range d.sockets {
 		socket.Close()
 	}
@@ -182,13 +194,14 @@ func (d *door) shut() {
 	}
 }
 
-// reopen undoes shut, at the same port.
+// reopen undoes kill, at the same port.
 func (d *door) reopen() error {
 	d.mu.Lock()
 	if d.sockets != nil {
 		d.mu.Unlock()
 		return nil
 	}
+	d.giveUpPort()
 	sockets, err := listenLoopback(d.port)
 	if err == nil {
 		d.sockets = sockets

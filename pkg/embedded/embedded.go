@@ -238,7 +238,7 @@ func (c *Cluster) Kill(node int32) error {
 	if err != nil {
 		return err
 	}
-	d.shut()
+	d.kill()
 	return nil
 }
 

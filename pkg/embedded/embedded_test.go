@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -144,23 +145,6 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// A client's own end of a connection can have any port that the system gives out. The brokers have none
-// of these, or one of them might find its port taken when it comes back.
-func TestFreePortsAreNoClients(t *testing.T) {
-	for range 20 {
-		sockets, err := listenLoopback(0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, socket := range sockets {
-			defer socket.Close()
-			if port := socket.Addr().(*net.TCPAddr).Port; port < firstFree || port >= endOfFree {
-				t.Errorf("port %d", port)
-			}
-		}
-	}
-}
-
 func TestPortTaken(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		t.Run(address, func(t *testing.T) {
@@ -228,6 +212,31 @@ func TestBrokerLoss(t *testing.T) {
 	}
 
 	exchange(t, c, "t")
+}
+
+// While a broker is down, a connection to another one must not be given its port.
+func TestPortOfKilledBroker(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("ports are held on Unix only")
+	}
+	c := start(t, Config{})
+	const dead, other = 0, 1
+	if err := c.Kill(dead); err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(host), Port: c.doors[dead].port}}
+		conn, err := dialer.Dial("tcp", net.JoinHostPort(host, strconv.Itoa(c.doors[other].port)))
+		if err == nil {
+			conn.Close()
+			t.Errorf("%s: a client has the port of the broker that is down", host)
+		} else if !isTaken(err) && len(c.doors[other].sockets) == 2 {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+	if err := c.Restart(dead); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (d *door) count() int {
