@@ -118,18 +118,27 @@ func TestCheckWaitsNoLonger(t *testing.T) {
 	}
 }
 
-// A check that is stopped while students are in their groups leaves nothing behind, and does not pass.
+// A check that is stopped while students are on their way into groups leaves nothing behind, and does
+// not pass: not even if a broker takes its time to answer them.
 func TestCheckStopped(t *testing.T) {
 	cluster, c := ready(t, "client1", "client2", "client3")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
+	ended := make(chan struct{})
 	cluster.Kfake().ControlKey(kmsg.JoinGroup.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
 		stop()
+		cluster.Kfake().SleepControl(func() {
+			select {
+			case <-ended:
+			case <-time.After(100 * time.Millisecond):
+			}
+		})
 		return nil, nil, false
 	})
 	if found, err := c.check(ctx, c.students); err == nil || errors.Is(err, context.Canceled) {
 		t.Errorf("%+v, %v", found, err)
 	}
+	close(ended)
 	client, err := cluster.Client()
 	if err != nil {
 		t.Fatal(err)
