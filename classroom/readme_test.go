@@ -272,9 +272,9 @@ func (term *terminal) sees(expression *regexp.Regexp, patience time.Duration) bo
 
 var digits = regexp.MustCompile(`[0-9,]*[0-9]|commitoffsets-[a-z2-7]{12}`)
 
-// wiped is what stood on a line that was then cleared: a prompt, or the progress of a program that takes
-// its time on a busy machine.
-const wiped = `.*\r\x1b\[K`
+// wiped is the progress of a producer that takes its time on a busy machine, and the clearing of it or of a
+// prompt.
+const wiped = `(?:(?:[0-9,]+ messages? delivered)?\r\x1b\[K)*`
 
 // play types and expects what a transcript shows.
 func (term *terminal) play(b block) {
@@ -306,7 +306,7 @@ func (term *terminal) play(b block) {
 			term.press("\x04")
 		case line == "...":
 		default:
-			term.expect(`^(\^C|> |` + wiped + `)?` + like(line) + `\r?$`)
+			term.expect(`^(?:\^C|> )?` + wiped + like(line) + `\r?$`)
 		}
 	}
 	if interrupted { // what happens in other terminals next happens after the program has ended
