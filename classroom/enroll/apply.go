@@ -35,7 +35,7 @@ func apply() {
 	file := program.Flags.String("roster", "",
 		"`file` with the students' names (default: those of the folders\nin clients/, beside the admin's)")
 
-	program.Run(func(ctx context.Context, _ []string) error {
+	run(program, func(ctx context.Context, _ []string) error {
 		found, err := flags.Find()
 		if err != nil {
 			return err

@@ -45,7 +45,7 @@ func check() {
 	flags := settings.AddFlags(program.Flags)
 	asJSON := program.Flags.Bool("json", false, "print JSON instead of a table")
 
-	program.Run(func(ctx context.Context, args []string) error {
+	run(program, func(ctx context.Context, args []string) error {
 		began := time.Now()
 		c, err := openChecker(ctx, program, flags)
 		if err != nil {
@@ -150,7 +150,7 @@ func (c *checker) check(ctx context.Context, whom []string) (*report, error) {
 	shown.end()
 	found.Cluster = append(found.Cluster, c.cleanUp(ctx, whom))
 	if err != nil {
-		return nil, errors.New("stopped before everything was checked") // not context.Canceled: nobody shall take it for a pass
+		return nil, errStopped
 	}
 	found.judge()
 	return found, nil

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"os/exec"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,7 +82,7 @@ func TestCheckWaitsForRights(t *testing.T) {
 // A check begins when every broker has opened its copies of the topics.
 func TestCheckWaitsForCopies(t *testing.T) {
 	cluster, c := ready(t, "client1", "client2")
-	c.patience = time.Second
+	c.patience = 3 * time.Second
 	var looks atomic.Int32
 	cluster.Kfake().ControlKey(kmsg.DescribeLogDirs.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.Kfake().KeepControl()
@@ -157,6 +160,33 @@ func TestCheckStopped(t *testing.T) {
 		if strings.HasPrefix(name, tracePrefix) {
 			t.Errorf("left behind: %s", name)
 		}
+	}
+}
+
+// Nor does one pass that is stopped before it has begun, while it waits for the brokers.
+func TestCheckStoppedWaiting(t *testing.T) {
+	cluster, c := ready(t, "client1")
+	cluster.Kfake().ControlKey(kmsg.DescribeLogDirs.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.Kfake().KeepControl()
+		return request.ResponseKind(), nil, true // nothing is open yet
+	})
+	check := exec.Command("enroll", "check", "--auth", c.class.admin())
+	stderr, err := check.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := check.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var last string
+	for said := bufio.NewScanner(stderr); said.Scan(); {
+		if last = said.Text(); strings.Contains(last, "waiting for them") {
+			check.Process.Signal(syscall.SIGTERM)
+		}
+	}
+	var exit *exec.ExitError
+	if err := check.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 || last != "enroll: stopped before all was done: it can be run again" {
+		t.Errorf("%v after %q, want status 1", err, last)
 	}
 }
 

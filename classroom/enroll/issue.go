@@ -53,7 +53,7 @@ func issue() {
 	days := program.Flags.Int("days", 365, "`number` of days until the credentials expire")
 	zip := program.Flags.Bool("zip", false, "pack each student's folder into a zip file beside it")
 
-	program.Run(func(ctx context.Context, _ []string) error {
+	run(program, func(ctx context.Context, _ []string) error {
 		o := order{class: class(*out), nodes: *nodes, hosts: *hosts, lifetime: time.Duration(*days) * day, zip: *zip}
 		list, err := o.understand(*students, *file, *brokers, *days)
 		if err != nil {

@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"tkafka/pkg/cli"
@@ -21,8 +22,8 @@ import (
 func main() {
 	commands := map[string]func(){"issue": issue, "apply": apply, "check": check, "remove": remove}
 	if len(os.Args) > 1 {
-		if run, ok := commands[os.Args[1]]; ok {
-			run()
+		if command, ok := commands[os.Args[1]]; ok {
+			command()
 		}
 	}
 	cli.New("enroll issue|apply|check|remove",
@@ -35,3 +36,17 @@ func main() {
 		return &cli.Misuse{Problem: "the command comes first"} // enroll --flag issue
 	})
 }
+
+// run carries a command out. Unlike a program that would go on for ever, a command that is told to stop
+// has failed: nobody shall take it for done, or for a pass.
+func run(program *cli.Program, command func(ctx context.Context, args []string) error) {
+	program.Run(func(ctx context.Context, args []string) error {
+		err := command(ctx, args)
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return errStopped
+		}
+		return err
+	})
+}
+
+var errStopped = errors.New("stopped before all was done: it can be run again")

@@ -23,7 +23,7 @@ func remove() {
 	flags := settings.AddFlags(program.Flags)
 	yes := program.Flags.BoolP("yes", "y", false, "do not ask")
 
-	program.Run(func(ctx context.Context, args []string) error {
+	run(program, func(ctx context.Context, args []string) error {
 		ask := func(question string) (bool, error) { return askAt(ctx, program, question) }
 		if *yes {
 			ask = func(string) (bool, error) { return true, nil }

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		// Programs that do not print what they should.
 		"silent": func() {
 			fmt.Println("something else")
-			select {}
+			time.Sleep(time.Hour)
 		},
 		"brief": func() {
 			fmt.Print("something else")
@@ -211,6 +211,12 @@ func TestInterrupt(t *testing.T) {
 			lines := bufio.NewScanner(stdout)
 			for lines.Scan() && !strings.Contains(lines.Text(), at) {
 			}
+			if !strings.Contains(lines.Text(), at) {
+				t.Error("it ended before")
+			}
+			if at == "being built" {
+				awaitBuild(t, tour)
+			}
 			asked := time.Now()
 			must(t, tour.Process.Signal(os.Interrupt))
 			for lines.Scan() {
@@ -224,6 +230,25 @@ func TestInterrupt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// awaitBuild waits until the go command of a tour has files of its own.
+func awaitBuild(t *testing.T, tour *exec.Cmd) {
+	t.Helper()
+	var temporary string
+	for _, setting := range tour.Environ() {
+		if folder, ok := strings.CutPrefix(setting, "TMPDIR="); ok {
+			temporary = folder
+		}
+	}
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		beside, _ := filepath.Glob(filepath.Join(temporary, "go-build*"))
+		inside, _ := filepath.Glob(filepath.Join(temporary, "*", "*", "go-build*"))
+		if len(beside)+len(inside) > 0 {
+			return
+		}
+	}
+	t.Error("nothing was built")
 }
 
 // A reader who has seen enough, as in tour | head, ends it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -18,9 +19,12 @@ const module = "tkafka/"
 type programs map[string]string
 
 // build builds every program of the tutorial into dir: all the commands of this module that are
-// not, as this one is, for the classroom.
+// not, as this one is, for the classroom. All files it makes are in dir, even if it is cut short.
 func build(ctx context.Context, dir string) (programs, error) {
-	listed, err := goCommand(ctx, "list", "-f", `{{if eq .Name "main"}}{{.ImportPath}}{{end}}`, module+"...")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	listed, err := goCommand(ctx, dir, "list", "-f", `{{if eq .Name "main"}}{{.ImportPath}}{{end}}`, module+"...")
 	if err != nil {
 		return nil, fmt.Errorf("cannot find the programs (the tour runs inside the folder of the tutorial): %w", err)
 	}
@@ -38,7 +42,7 @@ func build(ctx context.Context, dir string) (programs, error) {
 	}
 	one := func(folder string) error {
 		// Without debug information (-s -w) linking, which is most of it, takes half the time.
-		_, err := goCommand(ctx, "build", "-ldflags=-s -w", "-o", built[folder], module+folder)
+		_, err := goCommand(ctx, dir, "build", "-ldflags=-s -w", "-o", built[folder], module+folder)
 		return err
 	}
 	// The first alone: on a fresh machine it compiles what all of them share.
@@ -55,9 +59,10 @@ func build(ctx context.Context, dir string) (programs, error) {
 	return built, err
 }
 
-// goCommand runs the go command and returns what it prints.
-func goCommand(ctx context.Context, args ...string) (string, error) {
+// goCommand runs the go command, with a folder for its temporary files, and returns what it prints.
+func goCommand(ctx context.Context, temporary string, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, "go", args...)
+	command.Env = append(os.Environ(), "GOTMPDIR="+temporary) // it removes nothing when it is interrupted
 	var printed, complaint bytes.Buffer
 	command.Stdout, command.Stderr = &printed, &complaint
 	switch err := command.Run(); {
