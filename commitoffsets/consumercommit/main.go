@@ -49,7 +49,7 @@ func main() {
 			if err := database.Store(ctx, message); err != nil {
 				return err
 			}
-			if err := client.CommitRecords(late, message); err != nil {
+			if err := member.Commit(late, message); err != nil {
 				member.NotCommitted(ctx, message, err)
 				continue // with the next message, if the group still has us
 			}

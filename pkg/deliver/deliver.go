@@ -162,35 +162,44 @@ func (d *delivery) accept(ctx context.Context, line []byte, err error) {
 
 func (d *delivery) send(ctx context.Context, message *message) {
 	if d.interactive {
-		d.sendAlone(message)
+		d.sendAlone(context.Background(), message)
 		return
 	}
 	// Not ctx: the end of the program must not take back what it has accepted.
 	d.client.Produce(context.WithoutCancel(ctx), &message.Record, message.promise)
 	if len(d.refused) > 0 {
-		d.resend()
+		d.resend(context.Background())
 	}
 }
 
-// sendAlone sends a message and waits for its acknowledgement.
-func (d *delivery) sendAlone(message *message) {
+// sendAlone sends a message and waits for its acknowledgement, until ctx ends.
+func (d *delivery) sendAlone(ctx context.Context, message *message) {
 	message.alone = true
-	record, err := d.client.ProduceSync(context.Background(), &message.Record).First()
-	if err == nil && d.interactive {
-		d.program.Say("partition %d, offset %d", record.Partition, record.Offset)
+	acknowledged := make(chan struct{})
+	d.client.Produce(context.WithoutCancel(ctx), &message.Record, func(record *kgo.Record, err error) {
+		if err == nil && d.interactive {
+			d.program.Say("partition %d, offset %d", record.Partition, record.Offset)
+		}
+		d.finished(message, err)
+		close(acknowledged)
+	})
+	select {
+	case <-acknowledged:
+	case <-ctx.Done(): // it is still on its way
 	}
-	d.finished(message, err)
 }
 
 // resend sends again, one by one, what was in a batch that the broker found too large: a topic may
 // have a lower limit than the client knows of (max.message.bytes), and a line must not be refused
 // for its neighbours. They come behind later lines, even with the same key.
-func (d *delivery) resend() {
-	d.client.Flush(context.Background()) // so that no batch is open that one of them could join
-	for {
+func (d *delivery) resend(ctx context.Context) {
+	if err := d.client.Flush(ctx); err != nil { // so that no batch is open that one of them could join
+		return
+	}
+	for ctx.Err() == nil {
 		select {
 		case message := <-d.refused:
-			d.sendAlone(message)
+			d.sendAlone(ctx, message)
 		default:
 			return
 		}
@@ -243,14 +252,11 @@ func (d *delivery) finish(ctx context.Context) {
 	case d.turn <- struct{}{}: // and no line is accepted any more
 	case <-flushing.Done():
 	}
-	for {
-		if err := d.client.Flush(flushing); err != nil {
-			return // summary tells how many are left
-		}
-		if len(d.refused) == 0 {
+	for { // summary tells how many are left where there was no time for them
+		if err := d.client.Flush(flushing); err != nil || len(d.refused) == 0 {
 			return
 		}
-		d.resend()
+		d.resend(flushing)
 	}
 }
 

@@ -26,6 +26,9 @@ import (
 	"tkafka/pkg/settings"
 )
 
+// commitPause is the time between two attempts to commit while no broker can be reached.
+const commitPause = 250 * time.Millisecond
+
 // Member is a member of a consumer group.
 type Member struct {
 	// Limit is how many messages Poll hands out in all; 0 is no limit, and PollOne has none.
@@ -51,6 +54,7 @@ type Member struct {
 	owned      []int32  // what the group assigned to us
 	told       []int32  // what the last line said we hold
 	settled    bool     // the program is done with all it was handed
+	awaited    bool     // a rebalance waits until it is
 	leaving    bool     // we are on our way out
 	waiting    *waiting // nil while we hold an assignment
 	positioned bool     // has held partitions before
@@ -85,6 +89,7 @@ func (m *Member) Options() []kgo.Opt {
 		kgo.OnPartitionsAssigned(m.assigned),
 		kgo.OnPartitionsRevoked(m.revoked),
 		kgo.OnPartitionsLost(m.lost),
+		kgo.OnPartitionsCallbackBlocked(m.blocked),
 		kgo.AdjustFetchOffsetsFn(m.positions),
 		// fetch.max.wait.ms, with the default of the other clients. The client asks each broker
 		// for its partitions in one request, and a partition that is ready a moment later than
@@ -150,13 +155,34 @@ func (m *Member) PollOne(ctx context.Context, client *kgo.Client) iter.Seq[*kgo.
 // error, or what cannot be mended by waiting, in plain words.
 func (m *Member) Err() error { return m.err }
 
+// Commit commits exactly this message (kgo.Client.CommitRecords): its partition goes on behind it. While no
+// broker can be reached it tries again, until ctx ends; franz-go gives up after half a minute at most.
+// The error is a broker's or the last of the connection. What follows from it, NotCommitted tells.
+func (m *Member) Commit(ctx context.Context, message *kgo.Record) error {
+	_, generation := m.client.GroupMetadata()
+	committing := kgo.PreCommitFnContext(ctx, func(commit *kmsg.OffsetCommitRequest) error {
+		if commit.Generation != generation { // another member may have the partition by now
+			return kerr.IllegalGeneration
+		}
+		return nil
+	})
+	for {
+		err := m.client.CommitRecords(committing, message)
+		if err == nil || isKafka(err) || !pause(ctx, commitPause) {
+			return err
+		}
+	}
+}
+
 // NotCommitted tells that a message could not be committed, and what follows from that. If the group
 // has gone on without us, the loop goes on with what we get when we are back. Otherwise it ends: the
 // commit of a later message would count for this one, too.
 func (m *Member) NotCommitted(ctx context.Context, message *kgo.Record, err error) {
 	place := fmt.Sprintf("partition %d, offset %d", message.Partition, message.Offset)
-	explained := m.cluster.Explain(err, "group "+m.group)
+	explained := m.explain(err)
 	switch {
+	case isGone(err):
+		m.err = fmt.Errorf("not committed: %w", explained)
 	case cluster.IsOut(err):
 		m.program.Say("not committed: %v: %s will be read again by whoever has the partition", explained, place)
 	case ctx.Err() != nil:
@@ -207,12 +233,8 @@ func (m *Member) settle(settled bool) {
 // client goes on trying.
 func (m *Member) fatal(err error) error {
 	switch {
-	case errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.InconsistentGroupProtocol),
-		errors.Is(err, kerr.InvalidGroupID):
-		return m.cluster.Explain(err, "group "+m.group)
-	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.UnknownTopicOrPartition),
-		errors.Is(err, kerr.UnknownTopicID):
-		return m.cluster.Explain(err, "topic "+m.topic)
+	case isFinal(err):
+		return m.explain(err)
 	case errors.Is(err, kgo.ErrClientClosed):
 		return err
 	}
@@ -221,6 +243,28 @@ func (m *Member) fatal(err error) error {
 		m.trouble(m.cluster.Explain(err, "topic "+m.topic).Error())
 	}
 	return nil
+}
+
+// isFinal reports whether waiting will not mend the error.
+func isFinal(err error) bool {
+	return errors.Is(err, kerr.GroupAuthorizationFailed) || errors.Is(err, kerr.InconsistentGroupProtocol) ||
+		errors.Is(err, kerr.InvalidGroupID) || aboutTopic(err)
+}
+
+// aboutTopic reports whether the error is about the topic, be it the answer to a request for the group.
+func aboutTopic(err error) bool { return errors.Is(err, kerr.TopicAuthorizationFailed) || isGone(err) }
+
+// isGone reports whether the topic is not there any more.
+func isGone(err error) bool {
+	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
+}
+
+// explain words an error that came with work on the group.
+func (m *Member) explain(err error) error {
+	if aboutTopic(err) {
+		return m.cluster.Explain(err, "topic "+m.topic)
+	}
+	return m.cluster.Explain(err, "group "+m.group)
 }
 
 // trouble tells something once, until something else is to be told.
@@ -255,7 +299,7 @@ func (m *Member) revoked(ctx context.Context, client *kgo.Client, partitions map
 	if m.autoCommit && settled && len(partitions) > 0 {
 		if err := client.CommitUncommittedOffsets(ctx); err != nil {
 			m.program.Say("could not commit: %v: the messages since the last commit will be read again",
-				m.cluster.Explain(err, "group "+m.group))
+				m.explain(err))
 		}
 	}
 	m.disown(partitions)
@@ -271,16 +315,16 @@ func (m *Member) lost(_ context.Context, _ *kgo.Client, partitions map[string][]
 }
 
 // OnGroupManageError is kgo's hook: it tells what ended a session with the group. The client joins
-// again on its own.
+// again on its own, unless the next Poll ends with the error.
 func (m *Member) OnGroupManageError(err error) {
 	m.mu.Lock()
-	before := m.told
+	before, leaving := m.told, m.leaving
 	m.told = nil
 	m.mu.Unlock()
-	if len(before) > 0 {
+	if len(before) > 0 && !leaving && !isFinal(err) {
 		text := "cannot reach the coordinator of group " + m.group + ", and so hold no partition"
 		if isKafka(err) {
-			text = m.cluster.Explain(err, "group "+m.group).Error()
+			text = m.explain(err).Error()
 		}
 		m.program.Say("%s: partitions %s pass to others unless we are back in time; joining again",
 			text, ranges(before))
@@ -294,44 +338,57 @@ func isKafka(err error) bool {
 	return errors.As(err, &kafka)
 }
 
+// blocked is called when revoked or lost is due and has to wait until the program is done with what it
+// was handed.
+func (m *Member) blocked(context.Context, *kgo.Client) {
+	m.mu.Lock()
+	m.awaited = true
+	m.mu.Unlock()
+}
+
 func (m *Member) disown(partitions map[string][]int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.awaited = false
 	m.owned = slices.DeleteFunc(m.owned, func(partition int32) bool {
 		return slices.Contains(partitions[m.topic], partition)
 	})
 }
 
-// Leave commits what is done, leaves the group, so that the other members get the partitions at
-// once, and closes the client. It takes less than cli.LeaveTime; where the cluster does not answer
-// by then, it says what follows from that.
+// Leave commits what is done and leaves the group, so that the other members get the partitions at
+// once. It takes less than cli.LeaveTime; where the cluster does not answer by then, it says what
+// follows from that. The client is of no use afterwards.
 func (m *Member) Leave(client *kgo.Client) {
 	m.mu.Lock()
 	m.leaving = true
-	joining := m.waiting != nil
+	rebalancing := m.waiting != nil || m.awaited && !m.settled // what is settled is committed first
 	m.mu.Unlock()
 	m.stopWaiting()
 
 	ctx, cancel := context.WithTimeout(context.Background(), cli.LeaveTime/2)
 	defer cancel()
-	left := make(chan struct{})
+	left := make(chan error, 1)
 	go func() {
-		if !joining {
-			client.CloseAllowingRebalance()
-		} else if m.leaveNow(ctx) != nil {
+		if rebalancing {
+			left <- m.leaveNow(ctx)
 			return
 		}
-		close(left)
+		client.AllowRebalance()
+		left <- client.LeaveGroupContext(ctx) // and no Close, which waits for brokers that do not answer, too
 	}()
+	var err error
 	select {
-	case <-left:
+	case err = <-left:
 	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil && !isKafka(err) { // what a broker has against it is that we are no member any more
 		m.program.Say("could not leave group %s, the cluster does not answer: its other members get our"+
 			" partitions in 45 s, and what was not committed will be read again", m.group)
 	}
 }
 
-// leaveNow leaves in the middle of a rebalance, in which we hold nothing. The client would wait for
+// leaveNow leaves in the middle of a rebalance, with nothing to commit. The client would wait for
 // its end, and that can be 45 seconds, for a lost member. So the client is given up, before we leave
 // by a request of our own: told that its member is gone, it would join again as a new one.
 func (m *Member) leaveNow(ctx context.Context) error {

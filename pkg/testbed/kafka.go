@@ -25,8 +25,8 @@ import (
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"start": start, "terminal": startOnTerminal, "expect": expect, "feed": feed, "signal": sendSignal, "eof": eof, "ended": ended, "promise": promise,
 	"send": send, "messages": messages, "arrived": arrived, "committed": committed, "members": members, "evict": evict, "limit": limit, "topic": topic,
-	"credentials": credentials, "cluster": cluster, "lose": lose, "restore": restore,
-	"advertise": advertise, "refuse-produce": refuseProduce, "refuse-commit": refuseCommit, "listen": listen,
+	"credentials": credentials, "cluster": cluster, "lose": lose, "restore": restore, "freeze": freeze,
+	"advertise": advertise, "refuse-produce": refuseProduce, "stall": stall, "refuse-commit": refuseCommit, "listen": listen,
 }
 
 func send(ts *testscript.TestScript, neg bool, args []string) {
@@ -311,6 +311,21 @@ func restore(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(privateBed(ts, neg, args, "restore BROKER").embedded.Restart(brokerOf(ts, args)))
 }
 
+// freeze makes a broker that does not coordinate the group take requests for messages and answer none.
+func freeze(ts *testscript.TestScript, neg bool, args []string) {
+	b := privateBed(ts, neg, args, "freeze GROUP")
+	ctx, cancel := patiently()
+	defer cancel()
+	coordinator := b.admin.FindGroupCoordinators(ctx, args[0])[args[0]]
+	ts.Check(coordinator.Err)
+	frozen := (coordinator.NodeID + 1) % int32(len(b.embedded.Brokers()))
+	fake := b.embedded.Kfake()
+	fake.ControlKey(kmsg.Fetch.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		return nil, nil, fake.CurrentNode() == frozen
+	})
+}
+
 // privateBed is for a command with one argument that needs a cluster of the script's own.
 func privateBed(ts *testscript.TestScript, neg bool, args []string, usage string) *bed {
 	b := bedOf(ts)
@@ -332,18 +347,45 @@ func refuseProduce(ts *testscript.TestScript, neg bool, args []string) {
 	b, code := refusal(ts, neg, args, "refuse-produce [ERROR]", kerr.TopicAuthorizationFailed)
 	b.embedded.Kfake().ControlKey(kmsg.Produce.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		b.embedded.Kfake().KeepControl()
-		resp := request.ResponseKind().(*kmsg.ProduceResponse)
-		for _, topic := range request.(*kmsg.ProduceRequest).Topics {
-			refused := kmsg.NewProduceResponseTopic()
-			refused.Topic, refused.TopicID = topic.Topic, topic.TopicID
-			for _, partition := range topic.Partitions {
-				answer := kmsg.NewProduceResponseTopicPartition()
-				answer.Partition, answer.ErrorCode = partition.Partition, code
-				refused.Partitions = append(refused.Partitions, answer)
-			}
-			resp.Topics = append(resp.Topics, refused)
+		return refusedProduce(request.(*kmsg.ProduceRequest), code), nil, true
+	})
+}
+
+func refusedProduce(request *kmsg.ProduceRequest, code int16) *kmsg.ProduceResponse {
+	resp := request.ResponseKind().(*kmsg.ProduceResponse)
+	for _, topic := range request.Topics {
+		refused := kmsg.NewProduceResponseTopic()
+		refused.Topic, refused.TopicID = topic.Topic, topic.TopicID
+		for _, partition := range topic.Partitions {
+			answer := kmsg.NewProduceResponseTopicPartition()
+			answer.Partition, answer.ErrorCode = partition.Partition, code
+			refused.Partitions = append(refused.Partitions, answer)
 		}
-		return resp, nil, true
+		resp.Topics = append(resp.Topics, refused)
+	}
+	return resp
+}
+
+// stall makes a producer send again, one by one, what it has sent together, and lets it wait in the
+// midst of that.
+func stall(ts *testscript.TestScript, neg bool, args []string) {
+	b := privateBed(ts, neg, args, "stall N")
+	left, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	fake := b.embedded.Kfake()
+	fake.ControlKey(kmsg.Produce.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		produce := request.(*kmsg.ProduceRequest)
+		for _, topic := range produce.Topics {
+			for _, partition := range topic.Partitions {
+				var batch kmsg.RecordBatch
+				if err := batch.ReadFrom(partition.Records); err != nil || batch.NumRecords > 1 {
+					return refusedProduce(produce, kerr.MessageTooLarge.Code), nil, true
+				}
+			}
+		}
+		left--
+		return nil, nil, left < 0
 	})
 }
 

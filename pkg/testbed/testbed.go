@@ -41,9 +41,12 @@
 // and on a cluster of its own
 //
 //	lose BROKER / restore BROKER      kill a broker and bring it back
+//	freeze GROUP                      make a broker that does not coordinate the group answer no reader
 //	topic NAME                        make another topic
 //	advertise HOST:PORT               make the cluster advertise this address alone
 //	refuse-produce [ERROR]            refuse all messages, with TOPIC_AUTHORIZATION_FAILED if not told
+//	stall N                           refuse messages that come together as too large, and answer to no
+//	                                  more than N that come alone
 //	refuse-commit [ERROR]             refuse all commits, with GROUP_AUTHORIZATION_FAILED if not told
 //
 // Any other wait that takes longer than Patience fails the script.
