@@ -25,9 +25,6 @@ type answer struct {
 // second round matters: a cluster can be reached at one address and advertise another that leads
 // nowhere from here.
 func (c *Cluster) check(ctx context.Context, needs Needs) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
-
 	incoming := make(chan answer)
 	asked := make(map[string]bool)
 	pending := 0

@@ -52,7 +52,10 @@ func (c *Cluster) diagnose(address string, err error) problem {
 		return c.plaintextToTLS()
 	case errors.As(err, &cutShort), errors.Is(err, io.EOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		if c.tls == nil {
+		switch {
+		case c.checked: // a broker that ends
+			return problem{cause: "the connection was closed at once"}
+		case c.tls == nil:
 			return c.plaintextToTLS()
 		}
 		return problem{"the connection was closed at once", "is it the TLS port of a Kafka broker?"}

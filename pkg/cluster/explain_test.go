@@ -22,6 +22,7 @@ import (
 var (
 	overTLS   = &Cluster{settings: &settings.Settings{Folder: "auth"}, tls: &tls.Config{}}
 	plaintext = &Cluster{settings: &settings.Settings{Folder: "auth"}}
+	checked   = &Cluster{settings: &settings.Settings{Folder: "auth"}, checked: true}
 )
 
 func dialing(err error) error {
@@ -54,6 +55,7 @@ func TestDiagnose(t *testing.T) {
 			"the broker wants TLS and we speak plaintext: take security.protocol=PLAINTEXT out of auth/client-ssl.properties"},
 		{"plaintext to a TLS port, Go", plaintext, fmt.Errorf("x: %w", &kgo.ErrFirstReadEOF{}),
 			"the broker wants TLS and we speak plaintext: take security.protocol=PLAINTEXT out of auth/client-ssl.properties"},
+		{"a plaintext broker that ends", checked, fmt.Errorf("x: %w", io.EOF), "the connection was closed at once"},
 		{"our certificate, Java 17", overTLS, errors.New("remote error: tls: bad certificate"),
 			"the broker refuses our certificate (bad certificate): is auth the folder for this cluster, and has its certificate expired?"},
 		{"our certificate, foreign", overTLS, errors.New("read: remote error: tls: unknown certificate"),

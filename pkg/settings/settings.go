@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -150,7 +151,7 @@ func findFolder(asked string) (string, error) {
 				return near, nil
 			}
 			return folder, nil
-		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
+		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, syscall.ENOTDIR) {
 			return "", fmt.Errorf("no credentials: %w (inside a container: docker run --user \"$(id -u):$(id -g)\")", err)
 		}
 		if at == filepath.Dir(at) {

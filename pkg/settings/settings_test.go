@@ -71,6 +71,8 @@ func TestFind(t *testing.T) {
 			"../../auth", settings.DefaultBrokers, "cc2023"},
 		{"the nearest folder with a ca.crt", "a/b", "", nil, m{"auth/ca.crt": "", "a/auth/ca.crt": "", "a/b/auth/README.md": ""},
 			"../auth", settings.DefaultBrokers, "cc2023"},
+		{"past a file of that name", "a/b", "", nil, m{"auth/ca.crt": "", "a/auth": "", "a/b/main.go": ""},
+			"../../auth", settings.DefaultBrokers, "cc2023"},
 		{"a Java file", ".", "", nil, m{"auth/ca.crt": "",
 			properties: "# comment\r\n! too\r\nbootstrap.servers : a:1,\\\r\n    b:2\r\nssl.keystore.password = ${x}\\=y\r\nsecurity.protocol=ssl\r\n"},
 			"auth", "a:1,b:2", "${x}=y"},
