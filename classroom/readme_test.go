@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"tkafka/pkg/settings"
 )
 
 // elsewhere are commands that this test must not run, with what runs them instead.
@@ -201,7 +203,8 @@ const shellPrompt = "READY-FOR-THE-NEXT-COMMAND "
 func openTerminal(t *testing.T, dir, name string) *terminal {
 	shell := exec.Command("bash", "--norc", "--noprofile")
 	shell.Dir = dir
-	shell.Env = append(os.Environ(), "PS1="+shellPrompt, "TERM=dumb", "KAFKA_AUTH=", "KAFKA_BROKERS=")
+	shell.Env = append(os.Environ(), "PS1="+shellPrompt, "TERM=dumb", "KAFKA_AUTH=", "KAFKA_BROKERS=",
+		"KAFKA_KEYSTORE_PASSWORD="+settings.DefaultPassword)
 	keyboard, err := pty.StartWithSize(shell, &pty.Winsize{Rows: 50, Cols: 200})
 	if err != nil {
 		t.Fatal(err)
@@ -315,8 +318,11 @@ func (term *terminal) play(b block) {
 	}
 }
 
-// like is the expression for a line with any digits for digits.
+// like is the expression for a line with any digits for digits, unless they are a whole message.
 func like(line string) string {
+	if digits.FindString(line) == line {
+		return regexp.QuoteMeta(line)
+	}
 	var expression strings.Builder
 	for _, part := range splitKeeping(line, digits) {
 		switch {

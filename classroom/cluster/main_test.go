@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tkafka/pkg/cli"
 	"tkafka/pkg/issuer"
 	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
@@ -29,6 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	t.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword) // whatever the shell has set: see connect
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -120,7 +122,7 @@ func said(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// quit TERM|INT|KILL: ends the cluster. Unless killed, it has to end with status 0 within 2 seconds.
+// quit TERM|INT|KILL: ends the cluster. Unless killed, it has to end with status 0 within cli.LeaveTime.
 func quit(ts *testscript.TestScript, _ bool, args []string) {
 	r := current(ts)
 	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
@@ -130,8 +132,8 @@ func quit(ts *testscript.TestScript, _ bool, args []string) {
 		if args[0] != "KILL" && err != nil {
 			ts.Fatalf("stopped by %s: %v\n%s", args[0], err, r.stderr.String())
 		}
-	case <-time.After(2 * time.Second):
-		ts.Fatalf("still there 2 seconds after %s", args[0])
+	case <-time.After(cli.LeaveTime + 500*time.Millisecond): // some of it is ours
+		ts.Fatalf("still there %v after %s", cli.LeaveTime, args[0])
 	}
 }
 

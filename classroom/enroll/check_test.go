@@ -32,6 +32,8 @@ func ready(t *testing.T, students ...string) (*embedded.Cluster, *checker) {
 	o.brokers = cluster.Brokers()
 	carryOut(t, o)
 
+	t.Setenv("KAFKA_BROKERS", "") // whatever the shell has set
+	t.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword)
 	p := program(t)
 	flags := settings.AddFlags(p.Flags)
 	if err := p.Flags.Set("auth", o.class.admin()); err != nil {
