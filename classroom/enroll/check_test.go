@@ -19,6 +19,12 @@ import (
 	"tkafka/pkg/settings"
 )
 
+// unset gives the variables of the programs, whatever the shell has set them to, their usual values.
+func unset(t *testing.T) {
+	t.Setenv("KAFKA_BROKERS", "")
+	t.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword)
+}
+
 // ready is a class that has been issued and applied, on an embedded cluster.
 func ready(t *testing.T, students ...string) (*embedded.Cluster, *checker) {
 	t.Helper()
@@ -32,8 +38,7 @@ func ready(t *testing.T, students ...string) (*embedded.Cluster, *checker) {
 	o.brokers = cluster.Brokers()
 	carryOut(t, o)
 
-	t.Setenv("KAFKA_BROKERS", "") // whatever the shell has set
-	t.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword)
+	unset(t)
 	p := program(t)
 	flags := settings.AddFlags(p.Flags)
 	if err := p.Flags.Set("auth", o.class.admin()); err != nil {

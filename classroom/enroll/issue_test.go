@@ -120,6 +120,7 @@ func TestToolsReadTheStores(t *testing.T) {
 // Killed at any point, it can be run again: then everything is there, and what was whole before is
 // as it was.
 func TestIssueAfterKill(t *testing.T) {
+	unset(t)
 	dir := filepath.Join(t.TempDir(), "creds")
 	const students = 60
 	issue := func() *exec.Cmd {
