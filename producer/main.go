@@ -26,11 +26,16 @@ func main() {
 
 	program.Run(func(ctx context.Context, args []string) error {
 		topic := args[0]
-		here, err := cluster.Open(ctx, program, flags, cluster.Needs{Topic: topic, Write: true})
+		found, err := flags.Find()
+		if err != nil {
+			return err
+		}
+		here, err := cluster.Open(ctx, program, found, cluster.Needs{Topic: topic, Write: true})
 		if err != nil {
 			return err
 		}
 		client, err := kgo.NewClient(append(here.Options(),
+			kgo.SeedBrokers(here.Brokers...), kgo.DialTLSConfig(here.TLS),
 			kgo.DefaultProduceTopic(topic),
 			kgo.RequiredAcks(kgo.AllISRAcks()), // acks=all: every replica in sync has the message
 			kgo.MaxBufferedBytes(64<<20),       // buffer.memory: a fast pipe waits for the brokers

@@ -141,7 +141,7 @@ func quit(ts *testscript.TestScript, _ bool, args []string) {
 func connect(ts *testscript.TestScript, folder string, options ...kgo.Opt) *kgo.Client {
 	found, err := settings.InFolder(ts.MkAbs(folder))
 	ts.Check(err)
-	config, err := tlsconf.Load(found.Folder, found.Password, func(string) {})
+	config, err := tlsconf.Load(found.Folder, found.Password, func(error) {})
 	ts.Check(err)
 	client, err := kgo.NewClient(append(options,
 		kgo.SeedBrokers(found.Brokers...),

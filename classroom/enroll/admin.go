@@ -22,12 +22,12 @@ type admin struct {
 }
 
 // openAdmin connects with the admin's credentials. The caller closes it.
-func openAdmin(ctx context.Context, program *cli.Program, flags *settings.Flags) (*admin, error) {
-	here, err := cluster.Open(ctx, program, flags, cluster.Needs{})
+func openAdmin(ctx context.Context, program *cli.Program, found *settings.Settings) (*admin, error) {
+	here, err := cluster.Open(ctx, program, found, cluster.Needs{})
 	if err != nil {
 		return nil, err
 	}
-	client, err := kgo.NewClient(here.Options()...)
+	client, err := here.Client()
 	if err != nil {
 		return nil, err
 	}

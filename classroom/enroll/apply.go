@@ -44,7 +44,7 @@ func apply() {
 		if err != nil {
 			return err
 		}
-		a, err := openAdmin(ctx, program, flags)
+		a, err := openAdmin(ctx, program, found)
 		if err != nil {
 			return err
 		}

@@ -107,7 +107,7 @@ func openChecker(ctx context.Context, program *cli.Program, flags *settings.Flag
 	if err != nil {
 		return nil, err
 	}
-	a, err := openAdmin(ctx, program, flags)
+	a, err := openAdmin(ctx, program, found)
 	if err != nil {
 		return nil, err
 	}

@@ -173,7 +173,7 @@ func TestIssueAfterKill(t *testing.T) {
 		t.Fatalf("%d students, %v", len(names), err)
 	}
 	for _, name := range names {
-		if _, err := tlsconf.Load(class(dir).student(name), "cc2023", func(flaw string) { t.Error(flaw) }); err != nil {
+		if _, err := tlsconf.Load(class(dir).student(name), "cc2023", func(flaw error) { t.Error(flaw) }); err != nil {
 			t.Error(err)
 		}
 		if _, err := os.Stat(class(dir).archive(name)); err != nil {

@@ -39,7 +39,7 @@ func remove() {
 		if err != nil {
 			return err
 		}
-		a, err := openAdmin(ctx, program, flags)
+		a, err := openAdmin(ctx, program, found)
 		if err != nil {
 			return err
 		}

@@ -352,7 +352,7 @@ func (l login) join(ctx context.Context, group string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	late := cli.Linger(ctx)
+	late := cli.Grace(ctx, cli.LeaveTime/4)
 	subscription := kmsg.NewConsumerMemberMetadata()
 	protocol := kmsg.NewJoinGroupRequestProtocol()
 	protocol.Name, protocol.Metadata = "range", subscription.AppendTo(nil)

@@ -63,11 +63,11 @@ func findSite(ctx context.Context, program *cli.Program, flags *settings.Flags, 
 	os.Setenv("KAFKA_BROKERS", strings.Join(s.found.Brokers, ","))
 
 	needs := cluster.Needs{Topic: s.topic, Read: true, Write: true, Group: s.group("tour")}
-	here, err := cluster.Open(ctx, program, flags, needs)
+	here, err := cluster.Open(ctx, program, s.found, needs)
 	if err != nil {
 		return nil, err
 	}
-	s.options = here.Options()
+	s.options = append(here.Options(), kgo.SeedBrokers(here.Brokers...), kgo.DialTLSConfig(here.TLS))
 	if s.client, err = kgo.NewClient(s.options...); err != nil {
 		return nil, err
 	}

@@ -27,7 +27,11 @@ func main() {
 
 	program.Run(func(ctx context.Context, args []string) error {
 		topic, start, name := args[0], args[1], group.NewName("commitoffsets")
-		member, err := group.Open(ctx, program, flags, topic, name)
+		found, err := flags.Find()
+		if err != nil {
+			return err
+		}
+		member, err := group.Open(ctx, program, found, topic, name)
 		if err != nil {
 			return err
 		}

@@ -25,8 +25,12 @@ func main() {
 	flags, out := settings.AddFlags(program.Flags), display.To(os.Stdout, display.Value)
 	database := storage.AddFlag(program.Flags, os.Stdout)
 	program.Run(func(ctx context.Context, args []string) error {
-		topic, name, oldest, late := args[0], args[1], kgo.NewOffset().AtStart(), cli.Linger(ctx)
-		member, err := group.Open(ctx, program, flags, topic, name)
+		topic, name, oldest, late := args[0], args[1], kgo.NewOffset().AtStart(), cli.Grace(ctx, cli.LeaveTime/4)
+		found, err := flags.Find()
+		if err != nil {
+			return err
+		}
+		member, err := group.Open(ctx, program, found, topic, name)
 		if err != nil {
 			return err
 		}

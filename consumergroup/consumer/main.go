@@ -29,7 +29,11 @@ func main() {
 		if len(args) > 1 {
 			name = args[1]
 		}
-		member, err := group.Open(ctx, program, flags, topic, name)
+		found, err := flags.Find()
+		if err != nil {
+			return err
+		}
+		member, err := group.Open(ctx, program, found, topic, name)
 		if err != nil {
 			return err
 		}

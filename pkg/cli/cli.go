@@ -1,10 +1,12 @@
-// Package cli is the command line that all programs share: what they take, how they end, and what
-// they say on standard error.
+// Package cli is the command line that all programs share. The rules of their output:
 //
-// Standard output belongs to what was asked for. Everything else is one line on standard error
-// that begins with the program's name. A program ends with status 0 when its work is done, when it
-// is asked to stop, or when nobody reads its output any more; 1 when something failed; 2 when it
-// was called in a way it does not understand.
+//  1. Standard output carries what the user asked for, and nothing else.
+//  2. Everything else is a line on standard error: the program's name, a colon, the text. It begins
+//     in lower case and ends without a full stop.
+//  3. An error names the file, address, topic or group, and the cause. What to do about it is a
+//     second line, "name: hint: ..." (see [WithHint]).
+//  4. A program ends with status 0 when its work is done, when a signal stops it, or when nobody
+//     reads its output any more. It ends with 1 when something failed, with 2 after wrong use.
 package cli
 
 import (
@@ -28,49 +30,48 @@ import (
 // ErrDone is returned by work that has nothing left to do. It ends a program cleanly.
 var ErrDone = errors.New("done")
 
-// Stopped is returned by work that was asked to stop and has something to tell about it. It ends a
+// Stopped is returned by work that a signal stopped, with a line to print about it. It ends a
 // program cleanly, too.
 type Stopped string
 
 func (s Stopped) Error() string { return string(s) }
 
-// LeaveTime is how long a program may take to end once it was asked to: delivering what it has
-// accepted, committing, leaving its group.
+// LeaveTime is how long a program may take to end after a signal: to deliver what it has read, to
+// commit, to leave its group.
 const LeaveTime = 2 * time.Second
 
-// Commit is the commit a release was built from, set by the linker
-// (-ldflags "-X tkafka/pkg/cli.Commit=..."). Where it is empty the version that the Go toolchain
-// recorded is told instead.
+// Commit is the commit of a release, set by the linker (-ldflags "-X tkafka/pkg/cli.Commit=...").
+// If it is empty, [Version] returns what the Go toolchain recorded.
 var Commit string
 
-// Program is one of the programs: its name, its flags and its voice.
+// Program is one of the programs: its name, its flags and its standard error.
 type Program struct {
-	Name  string         // as its folder is called; the first word of all it says
+	Name  string         // the name of its folder; every line on standard error begins with it
 	Flags *pflag.FlagSet // the program adds its own before Run
 
 	usage, about, example string
 
 	mu     sync.Mutex
 	stderr io.Writer
-	bottom string // what stands on the last line of the terminal: a prompt, or progress
+	bottom string // the last line of the terminal: a prompt, or progress
 }
 
-// New describes a program. The usage line names it and its arguments, and Run holds the command
-// line against it: of "consumer <topic> earliest|latest [group]" the first may be anything, the
-// second one of the two words, and the third may be left out. About says in a sentence or two what
-// will be seen; example is a command to type.
+// New describes a program. The usage line names the program and its arguments, and Run compares
+// the command line with it. In "consumer <topic> earliest|latest [group]" the first argument may be
+// anything, the second must be one of the two words, and the third is optional. About describes in a
+// sentence or two what the user will see. Example is a command to type.
 func New(usage, about, example string) *Program {
 	name := strings.Fields(usage)[0]
 	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	flags.SortFlags = false
-	flags.SetOutput(io.Discard) // Run words the errors
+	flags.SetOutput(io.Discard) // Run prints the errors
 	return &Program{Name: name, Flags: flags, usage: usage, about: about, example: example, stderr: os.Stderr}
 }
 
-// Run reads the command line, does the work and ends the process. The context given to the work is
-// cancelled by the first SIGINT, SIGTERM or SIGHUP; the work then has LeaveTime to return, and a
-// second signal ends the process at once. An error that says why it ended early is told, unless it
-// is ErrDone, the cancellation itself, or the broken pipe of a reader who has left.
+// Run reads the command line, does the work and ends the process. The first SIGINT, SIGTERM or
+// SIGHUP cancels the context of the work. The work then has LeaveTime to return. A second signal
+// ends the process at once. Run reports an error of the work, unless it is ErrDone, the cancellation
+// itself, or a broken pipe: a reader who has left.
 func (p *Program) Run(work func(ctx context.Context, args []string) error) {
 	os.Exit(p.run(os.Args[1:], work))
 }
@@ -97,7 +98,7 @@ func (p *Program) run(line []string, work func(ctx context.Context, args []strin
 	return p.Status(ctx, work(ctx, p.Flags.Args()))
 }
 
-// Status tells the error, where it is one, and returns the exit status that goes with it.
+// Status reports the error, if there is one, and returns the exit status for it.
 func (p *Program) Status(ctx context.Context, err error) int {
 	var misuse *Misuse
 	var stopped Stopped
@@ -112,25 +113,26 @@ func (p *Program) Status(ctx context.Context, err error) int {
 	case errors.As(err, &misuse):
 		return p.misused(misuse.Problem)
 	}
-	p.Say("%v", err)
+	p.Report(err)
 	return 1
 }
 
-// Misuse is an error in how a program was called: it ends with status 2.
+// Misuse is an error in how the user called a program. It ends the program with status 2.
 type Misuse struct{ Problem string }
 
 func (m *Misuse) Error() string { return m.Problem }
 
 func (p *Program) misused(problem string) int {
 	p.Say("%s", problem)
-	p.Say("usage: %s (%s --help tells more)", p.usage, p.Name)
+	p.Say("usage: %s", p.usage)
+	p.Hint("--help shows all flags and an example")
 	return 2
 }
 
 func (p *Program) wrongArguments(args []string) string {
 	names := strings.Fields(p.usage)[1:]
 	if len(args) > len(names) {
-		return fmt.Sprintf("%q is one argument too many", args[len(names)])
+		return fmt.Sprintf("unexpected argument %q", args[len(names)])
 	}
 	for _, missing := range names[len(args):] {
 		if !strings.HasPrefix(missing, "[") {
@@ -158,8 +160,8 @@ func (p *Program) help() string {
 	return help.String()
 }
 
-// Version tells what this program was built from: the commit of a release, or what the Go
-// toolchain has recorded about the checkout.
+// Version returns what this program was built from: the commit of a release, or what the Go
+// toolchain recorded about the checkout.
 func Version() string {
 	if Commit != "" {
 		return Commit
@@ -182,8 +184,8 @@ func Version() string {
 	return version + modified
 }
 
-// Say writes one line to standard error, the program's name in front. It may be called from any
-// goroutine. What does not belong on a terminal is escaped.
+// Say prints one line on standard error, with the program's name in front. Any goroutine may call
+// it. It escapes what does not belong on a terminal.
 func (p *Program) Say(format string, args ...any) {
 	text := terminal.Escape(fmt.Appendf(nil, format, args...))
 	p.mu.Lock()
@@ -191,8 +193,37 @@ func (p *Program) Say(format string, args ...any) {
 	fmt.Fprintf(p.stderr, "%s%s: %s\n%s", p.clearBottom(), p.Name, text, p.bottom)
 }
 
-// Bottom keeps the text on the last line of the terminal, below whatever is said: a prompt, or
-// progress. An empty text takes it away. It is for a standard error that is a terminal.
+// Hint prints what the user can do about the line before.
+func (p *Program) Hint(format string, args ...any) {
+	p.Say("hint: "+format, args...)
+}
+
+// Report prints the error and, on a second line, its hint (see [WithHint]).
+func (p *Program) Report(err error) {
+	p.Say("%v", err)
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) && hinted.Hint() != "" {
+		p.Hint("%s", hinted.Hint())
+	}
+}
+
+// WithHint adds a hint to an error: what the user can do about it, with the command to type.
+// [Program.Report] prints it on a line of its own. An error type of another package can have a hint,
+// too: a method Hint() string. Of a chain of wrapped errors, the first hint counts.
+func WithHint(err error, format string, args ...any) error {
+	return &hinted{err, fmt.Sprintf(format, args...)}
+}
+
+type hinted struct {
+	error
+	hint string
+}
+
+func (h *hinted) Hint() string  { return h.hint }
+func (h *hinted) Unwrap() error { return h.error }
+
+// Bottom keeps the text on the last line of the terminal, below all other lines: a prompt, or
+// progress. An empty text removes it. Use it only if standard error is a terminal.
 func (p *Program) Bottom(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -200,16 +231,16 @@ func (p *Program) Bottom(text string) {
 	p.bottom = text
 }
 
-// Entered tells that what was typed behind the bottom line ended with a newline, so that the
-// cursor stands on a line of its own.
+// Entered records that the user has typed a whole line behind the bottom text: the cursor is now on
+// a new line.
 func (p *Program) Entered() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.bottom = ""
 }
 
-// clearBottom returns what takes the bottom line off the screen: back to the first column, and
-// erase to the end of the line.
+// clearBottom returns the bytes that erase the bottom line: back to the first column, and erase to
+// the end of the line.
 func (p *Program) clearBottom() string {
 	if p.bottom == "" {
 		return ""
@@ -217,7 +248,7 @@ func (p *Program) clearBottom() string {
 	return "\r\x1b[K"
 }
 
-// Count writes a number for reading: 1,000,000.
+// Count formats a number for people: 1,000,000.
 func Count[N int | int64](n N) string {
 	digits := fmt.Sprint(n)
 	for at := len(digits) - 3; at > 0; at -= 3 {

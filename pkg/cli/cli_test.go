@@ -17,6 +17,8 @@ func program(usage string) (*Program, *bytes.Buffer) {
 	return p, said
 }
 
+const helpHint = "does: hint: --help shows all flags and an example\n"
+
 func TestArguments(t *testing.T) {
 	const usage = "does <topic> earliest|latest [group]"
 	for _, test := range []struct {
@@ -29,7 +31,7 @@ func TestArguments(t *testing.T) {
 		{"without the optional one", []string{"t", "earliest"}, 0, ""},
 		{"none", nil, 2, "does: topic is missing\n"},
 		{"one missing", []string{"t"}, 2, "does: earliest|latest is missing\n"},
-		{"too many", []string{"t", "latest", "g", "x"}, 2, "does: \"x\" is one argument too many\n"},
+		{"too many", []string{"t", "latest", "g", "x"}, 2, "does: unexpected argument \"x\"\n"},
 		{"misspelt choice", []string{"t", "lastest"}, 2, "does: \"lastest\" is not earliest or latest\n"},
 		{"empty", []string{"", "latest"}, 2, "does: topic is empty\n"},
 		{"unknown flag", []string{"t", "latest", "--fast"}, 2, "does: unknown flag: --fast\n"},
@@ -50,7 +52,7 @@ func TestArguments(t *testing.T) {
 			}
 			want := test.said
 			if want != "" {
-				want += "does: usage: does <topic> earliest|latest [group] (does --help tells more)\n"
+				want += "does: usage: does <topic> earliest|latest [group]\n" + helpHint
 			}
 			if said.String() != want {
 				t.Errorf("said %q, want %q", said, want)
@@ -76,7 +78,9 @@ func TestStatus(t *testing.T) {
 		{"failed while being stopped", stopped, errors.New("lost it"), 1, "does: lost it\n"},
 		{"reader gone", context.Background(), fmt.Errorf("write: %w", syscall.EPIPE), 0, ""},
 		{"failed", context.Background(), errors.New("lost it"), 1, "does: lost it\n"},
-		{"misused", context.Background(), &Misuse{"no such thing"}, 2, "does: no such thing\ndoes: usage: does (does --help tells more)\n"},
+		{"failed, with a hint", context.Background(), fmt.Errorf("all: %w", WithHint(errors.New("lost it"), "look for %s", "it")), 1,
+			"does: all: lost it\ndoes: hint: look for it\n"},
+		{"misused", context.Background(), &Misuse{"no such thing"}, 2, "does: no such thing\ndoes: usage: does\n" + helpHint},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, said := program("does")

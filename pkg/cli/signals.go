@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// Linger returns a context that ends half a second after ctx does: for work that must not be cut off by
-// the signal to stop, and must not hold up the end either. A program makes it once and uses it for all
-// such work: ctx remembers each one that is made, until it ends itself.
-func Linger(ctx context.Context) context.Context {
-	lingering, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	context.AfterFunc(ctx, func() { time.AfterFunc(LeaveTime/4, cancel) })
-	return lingering
+// Grace returns a context that ends so long after ctx does. It is for work that a signal must not
+// interrupt at once: to deliver a message, to commit one. Make it once for all such work: ctx keeps
+// each one until it ends itself.
+func Grace(ctx context.Context, after time.Duration) context.Context {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(after, cancel) })
+	return late
 }
 
 // untilSignalled returns a context that the first signal to stop cancels, and a function that
-// returns the signals to their usual meaning.
+// gives the signals their usual meaning again.
 //
-// SIGPIPE is ignored so that a write to a reader who has left is an error like any other: by
-// default it would end the process before it could leave its group, and the other members would
-// wait 45 seconds for it. For the same reason SIGHUP, the closing of the terminal, counts as a
+// It ignores SIGPIPE, so that a write to a reader who has left is an error like any other. By
+// default the signal would end the process before it can leave its group, and the other members
+// would wait 45 seconds for it. For the same reason SIGHUP, the closing of the terminal, is a
 // signal to stop, except under nohup.
 func (p *Program) untilSignalled() (context.Context, func()) {
 	signal.Ignore(syscall.SIGPIPE)
@@ -46,7 +46,7 @@ func (p *Program) untilSignalled() (context.Context, func()) {
 			return
 		case <-signals:
 		case <-time.After(LeaveTime):
-			p.Say("not finished %v after the signal to stop: ending all the same", LeaveTime)
+			p.Say("not finished %v after the signal: ending now", LeaveTime)
 		}
 		os.Exit(1)
 	}()

@@ -12,18 +12,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tkafka/pkg/cli"
 )
 
-// answer is what one address said when it was asked for the cluster's metadata.
+// answer is what one address returned for a metadata request.
 type answer struct {
 	address  string
 	metadata *kmsg.MetadataResponse
 	err      error
 }
 
-// check asks the brokers we were told of and then those that the cluster names, all at once. The
-// second round matters: a cluster can be reached at one address and advertise another that leads
-// nowhere from here.
+// check asks the brokers in the settings, and then those that the cluster names, all at the same
+// time. The second round matters: a cluster can be reachable at one address, and advertise another
+// one that is not reachable from here.
 func (c *Cluster) check(ctx context.Context, needs Needs) error {
 	incoming := make(chan answer)
 	asked := make(map[string]bool)
@@ -39,7 +41,7 @@ func (c *Cluster) check(ctx context.Context, needs Needs) error {
 			incoming <- answer{address, metadata, err}
 		}()
 	}
-	for _, address := range c.settings.Brokers {
+	for _, address := range c.Brokers {
 		ask(address)
 	}
 	var good *answer
@@ -80,12 +82,13 @@ func addressOf(broker kmsg.MetadataResponseBroker) string {
 	return net.JoinHostPort(broker.Host, strconv.Itoa(int(broker.Port)))
 }
 
-// request asks one broker, by its address, once.
+// request sends one request to the broker at the address.
 func request[Response kmsg.Response](
 	ctx context.Context, c *Cluster, address string, req kmsg.Request,
 ) (Response, error) {
 	var none Response
-	client, err := kgo.NewClient(append(c.connection(address), kgo.DialTimeout(checkDialTime))...)
+	client, err := kgo.NewClient(append(c.Options(), kgo.SeedBrokers(address), kgo.DialTLSConfig(c.TLS),
+		kgo.DialTimeout(checkDialTime))...)
 	if err != nil {
 		return none, err
 	}
@@ -97,8 +100,8 @@ func request[Response kmsg.Response](
 	return resp.(Response), nil
 }
 
-// metadata asks for the brokers and one topic, or for all topics that these credentials may see
-// where the topic is "*".
+// metadata asks for the brokers and one topic. The topic "*" stands for all topics that these
+// credentials can see.
 func (c *Cluster) metadata(ctx context.Context, address, topic string) (*kmsg.MetadataResponse, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.AllowAutoTopicCreation = false
@@ -116,7 +119,7 @@ func (c *Cluster) metadata(ctx context.Context, address, topic string) (*kmsg.Me
 	return request[*kmsg.MetadataResponse](ctx, c, address, req)
 }
 
-// answers reports whether a broker can be worked with.
+// answers reports whether the broker at the address answers requests.
 func (c *Cluster) answers(address string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), checkDialTime)
 	defer cancel()
@@ -124,7 +127,8 @@ func (c *Cluster) answers(address string) bool {
 	return err == nil
 }
 
-// unreachable words the error when no address answered: once where all failed alike.
+// unreachable returns the error for addresses that did not answer. Addresses with the same cause
+// share one part of it.
 func (c *Cluster) unreachable(failed []answer) error {
 	slices.SortFunc(failed, func(a, b answer) int { return strings.Compare(a.address, b.address) })
 	type reason struct {
@@ -143,13 +147,13 @@ func (c *Cluster) unreachable(failed []answer) error {
 	}
 	var texts []string
 	for _, r := range reasons {
-		texts = append(texts, fmt.Sprintf("%s: %s", strings.Join(r.addresses, ","), r.problem))
+		texts = append(texts, fmt.Sprintf("%s: %s", strings.Join(r.addresses, ","), r.cause))
 	}
-	return fmt.Errorf("cannot connect to %s", strings.Join(texts, "; "))
+	return cli.WithHint(fmt.Errorf("cannot connect to %s", strings.Join(texts, "; ")), "%s", reasons[0].hint)
 }
 
-// checkBrokers tells which brokers do not answer, and fails where none of those that the cluster
-// names does.
+// checkBrokers reports the brokers that do not answer. It fails if the cluster names no broker that
+// answers.
 func (c *Cluster) checkBrokers(good *answer, failed []answer) error {
 	var advertised []answer
 	for _, broker := range good.metadata.Brokers {
@@ -160,11 +164,11 @@ func (c *Cluster) checkBrokers(good *answer, failed []answer) error {
 		}
 	}
 	if len(advertised) == len(good.metadata.Brokers) && len(advertised) > 0 {
-		return fmt.Errorf("%s answers, but the addresses that its brokers advertise do not from here: %w",
-			good.address, c.unreachable(advertised))
+		return cli.WithHint(fmt.Errorf("%s answers, but the addresses that its brokers advertise are not reachable from here: %w",
+			good.address, c.unreachable(advertised)), "report both addresses to the staff")
 	}
 	for _, a := range failed {
-		c.watch.lost(a.address, c.diagnose(a.address, a.err).cause)
+		c.watch.unreachable(a.address, c.diagnose(a.address, a.err).cause)
 	}
 	return nil
 }
@@ -172,48 +176,49 @@ func (c *Cluster) checkBrokers(good *answer, failed []answer) error {
 func (c *Cluster) checkTopic(ctx context.Context, good *answer, needs Needs) error {
 	name := needs.Topic
 	if len(good.metadata.Topics) == 0 {
-		return fmt.Errorf("%s says nothing about topic %s: is it a Kafka broker?", good.address, name)
+		return cli.WithHint(fmt.Errorf("%s returned nothing about topic %s", good.address, name), "is it a Kafka broker?")
 	}
 	topic := good.metadata.Topics[0]
 	switch err := kerr.ErrorForCode(topic.ErrorCode); err {
 	case nil, kerr.LeaderNotAvailable, kerr.ReplicaNotAvailable:
 	case kerr.UnknownTopicOrPartition, kerr.TopicAuthorizationFailed:
-		// Apache Kafka gives the same answer to a topic that is not there and to one that
-		// these credentials may not see, so that nobody can find out names by trying.
-		return fmt.Errorf("topic %s does not exist, or these credentials may not use it: %s",
-			name, c.visible(ctx, good.address))
+		// Apache Kafka returns the same error for a topic that does not exist and for one that
+		// these credentials may not see, so that nobody can find names by trying.
+		return cli.WithHint(fmt.Errorf("topic %s does not exist, or these credentials may not use it", name),
+			"%s", c.visible(ctx, good.address))
 	case kerr.InvalidTopicException:
-		return fmt.Errorf("%q is not a topic name: letters, digits, dot, underscore and hyphen, 249 at most", name)
+		return cli.WithHint(fmt.Errorf("%q is not a topic name", name),
+			"a topic name has at most 249 letters, digits, dots, underscores and hyphens")
 	default:
 		return fmt.Errorf("topic %s: %w", name, err)
 	}
-	mayRead := allows(topic.AuthorizedOperations, kmsg.ACLOperationRead)
-	mayWrite := allows(topic.AuthorizedOperations, kmsg.ACLOperationWrite)
+	mayRead := Allows(topic.AuthorizedOperations, kmsg.ACLOperationRead)
+	mayWrite := Allows(topic.AuthorizedOperations, kmsg.ACLOperationWrite)
 	switch {
 	case needs.Read && !mayRead && mayWrite:
-		return fmt.Errorf("no right to read topic %s: these credentials may write it only", name)
+		return cli.WithHint(fmt.Errorf("no right to read topic %s: these credentials may only write to it", name), askForRight)
 	case needs.Write && !mayWrite && mayRead:
-		return fmt.Errorf("no right to write topic %s: these credentials may read it only", name)
+		return cli.WithHint(fmt.Errorf("no right to write to topic %s: these credentials may only read it", name), askForRight)
 	case needs.Read && !mayRead, needs.Write && !mayWrite:
-		return fmt.Errorf("no right to read or write topic %s: ask the staff", name)
+		return cli.WithHint(fmt.Errorf("no right to read or write topic %s", name), askForRight)
 	}
 	return nil
 }
 
-// notTold is what brokers before Kafka 2.3 answer for the operations one may do (KIP-430).
-const notTold = -1 << 31
+const askForRight = "ask the staff for the right"
 
-// allows reports whether the operation is in the broker's list of those we may do. Without a list
-// the operation itself will tell.
-func allows(operations int32, operation kmsg.ACLOperation) bool {
-	return operations == notTold || operations&(1<<operation) != 0
+// Allows reports whether the operation is among those that a broker returned as authorized
+// (KIP-430). Brokers before Kafka 2.3 return no list: then only the operation itself can show it.
+func Allows(operations int32, operation kmsg.ACLOperation) bool {
+	const unknown = -1 << 31
+	return operations == unknown || operations&(1<<operation) != 0
 }
 
-// visible tells which topics these credentials can see.
+// visible is a hint that names the topics that these credentials can see.
 func (c *Cluster) visible(ctx context.Context, address string) string {
 	metadata, err := c.metadata(ctx, address, "*")
 	if err != nil {
-		return "and which topics they can use could not be asked for"
+		return "ask the staff for the name of your topic"
 	}
 	var names []string
 	for _, topic := range metadata.Topics {
@@ -225,11 +230,11 @@ func (c *Cluster) visible(ctx context.Context, address string) string {
 	const most = 10
 	switch more := len(names) - most; {
 	case len(names) == 0:
-		return "they can see no topic at all (ask the staff for yours)"
+		return "these credentials can use no topic at all: ask the staff for yours"
 	case more > 0:
-		return fmt.Sprintf("they can see %s and %d more", strings.Join(names[:most], ", "), more)
+		return fmt.Sprintf("these credentials can use %s and %d more", strings.Join(names[:most], ", "), more)
 	}
-	return "they can see " + strings.Join(names, ", ")
+	return "these credentials can use " + strings.Join(names, ", ")
 }
 
 func (c *Cluster) checkGroup(ctx context.Context, address, group string) error {
@@ -239,7 +244,7 @@ func (c *Cluster) checkGroup(ctx context.Context, address, group string) error {
 	req.CoordinatorKeys = []string{group} // from version 4 on
 	resp, err := request[*kmsg.FindCoordinatorResponse](ctx, c, address, req)
 	if err != nil {
-		return nil // joining the group will tell more
+		return nil // to join the group will show more
 	}
 	code := resp.ErrorCode
 	for _, coordinator := range resp.Coordinators {
@@ -249,7 +254,7 @@ func (c *Cluster) checkGroup(ctx context.Context, address, group string) error {
 	case kerr.GroupAuthorizationFailed:
 		return c.Explain(err, "group "+group)
 	case kerr.CoordinatorNotAvailable:
-		c.program.Say("the cluster is not ready for groups yet: the first one takes a few seconds")
+		c.program.Say("the first group of a new cluster takes a few seconds")
 	}
 	return nil
 }

@@ -1,5 +1,6 @@
-// Package cluster connects a program to the cluster it was told to use: over mutual TLS, after a
-// check that says in plain words what is wrong, and with a watch on the brokers from then on.
+// Package cluster connects a program to its cluster. It first checks the cluster, the topic, the group
+// and the rights, and explains in plain words what is wrong. From then on it reports each broker that
+// becomes unreachable, and that is reachable again.
 package cluster
 
 import (
@@ -15,47 +16,44 @@ import (
 )
 
 const (
-	// checkTime bounds all of Open: a student waits less than five seconds for the cluster, the start of
-	// the program on a busy machine included.
+	// checkTime limits all of Open. A student waits less than five seconds for the cluster, even when
+	// a busy machine takes a second to start the program.
 	checkTime = 4 * time.Second
-	// checkDialTime is what one broker may take to accept a connection during that check.
+	// checkDialTime limits how long one broker may take to accept a connection during that check.
 	checkDialTime = 2500 * time.Millisecond
 )
 
-// Cluster is a cluster that has been checked and can be worked with.
+// Cluster is a cluster that has passed the check.
 type Cluster struct {
+	Brokers []string    // where to start: the client learns about the other brokers from these
+	TLS     *tls.Config // our keystore and our authority; nil if the settings ask for PLAINTEXT
+
 	program  *cli.Program
 	settings *settings.Settings
-	tls      *tls.Config // nil where the settings say PLAINTEXT
 	watch    *watch
-	checked  bool // all was well at the start
+	checked  bool // the check has passed
 }
 
-// Needs names what a program is going to work with, so that Open can check it.
+// Needs names what a program will use, so that Open can check it.
 type Needs struct {
-	Topic string // empty: no topic is checked
+	Topic string // empty: check no topic
 	Read  bool   // the right to read the topic
-	Write bool   // the right to write it
-	Group string // a consumer group to be a member of; empty: none
+	Write bool   // the right to write to the topic
+	Group string // the consumer group to join; empty: none
 }
 
-// Open finds the settings, loads the credentials and checks the cluster: that it can be reached,
-// that it accepts the credentials, that the topic exists, and that these credentials may do with
-// topic and group what the program needs. It waits less than five seconds for the cluster, and its
-// errors say what to do next. A broker that does not answer while others do is told, and no error:
-// the program goes on without it.
-func Open(ctx context.Context, program *cli.Program, flags *settings.Flags, needs Needs) (*Cluster, error) {
+// Open loads the credentials and checks the cluster: the brokers are reachable, they accept the
+// credentials, the topic exists, and the credentials have the rights that the program needs. It
+// takes less than five seconds, and each error has a hint. If some brokers do not answer, Open
+// reports them and continues with the others.
+func Open(ctx context.Context, program *cli.Program, found *settings.Settings, needs Needs) (*Cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	found, err := flags.Find()
-	if err != nil {
-		return nil, err
-	}
-	c := &Cluster{program: program, settings: found}
+	c := &Cluster{Brokers: found.Brokers, program: program, settings: found}
 	c.watch = newWatch(c)
 	if found.TLS {
-		warn := func(message string) { program.Say("%s", message) }
-		if c.tls, err = tlsconf.Load(found.Folder, found.Password, warn); err != nil {
+		var err error
+		if c.TLS, err = tlsconf.Load(found.Folder, found.Password, program.Report); err != nil {
 			return nil, err
 		}
 	}
@@ -66,22 +64,18 @@ func Open(ctx context.Context, program *cli.Program, flags *settings.Flags, need
 	return c, nil
 }
 
-// Options are what every client of this cluster begins with: where it is, who we are, and the
-// watch on its brokers.
+// Options are the options that each client of this cluster has, beside kgo.SeedBrokers and
+// kgo.DialTLSConfig.
 func (c *Cluster) Options() []kgo.Opt {
-	return append(c.connection(c.settings.Brokers...), kgo.WithHooks(c.watch))
+	return []kgo.Opt{
+		kgo.ClientID(c.program.Name),      // client.id
+		kgo.DisableClientMetrics(),        // enable.metrics.push=false
+		kgo.DialTimeout(10 * time.Second), // socket.connection.setup.timeout.ms
+		kgo.WithHooks(c.watch),
+	}
 }
 
-// connection returns the options to connect by way of these addresses.
-func (c *Cluster) connection(addresses ...string) []kgo.Opt {
-	options := []kgo.Opt{
-		kgo.ClientID(c.program.Name),      // client.id
-		kgo.SeedBrokers(addresses...),     // bootstrap.servers
-		kgo.DisableClientMetrics(),        // enable.metrics.push = false
-		kgo.DialTimeout(10 * time.Second), // socket.connection.setup.timeout.ms
-	}
-	if c.tls != nil {
-		options = append(options, kgo.DialTLSConfig(c.tls)) // security.protocol = SSL
-	}
-	return options
+// Client returns a client for questions to the cluster. The caller closes it.
+func (c *Cluster) Client() (*kgo.Client, error) {
+	return kgo.NewClient(append(c.Options(), kgo.SeedBrokers(c.Brokers...), kgo.DialTLSConfig(c.TLS))...)
 }

@@ -14,58 +14,53 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tkafka/pkg/cli"
 	"tkafka/pkg/tlsconf"
 )
 
-// problem is why a broker could not be talked to, and what to do about it.
-type problem struct{ cause, mend string }
+// problem is why a broker cannot be used, and what the user can do about it.
+type problem struct{ cause, hint string }
 
-func (p problem) String() string {
-	if p.mend == "" {
-		return p.cause
-	}
-	return p.cause + ": " + p.mend
-}
-
-// diagnose reads an error of the network, of TLS or of the first exchange with a broker. The texts
-// it looks for are those of Go's crypto/tls, which names a received alert in words only, and of
-// franz-go; Java brokers and kfake send different alerts for the same refusal.
+// diagnose explains an error of the network, of TLS or of the first exchange with a broker. It looks
+// for the texts of franz-go and of Go's crypto/tls, which describes a received alert only in words.
+// Java brokers and kfake send different alerts for the same refusal.
 func (c *Cluster) diagnose(address string, err error) problem {
 	text := err.Error()
 	var (
 		refused  *tlsconf.BrokerError
+		hinted   interface{ Hint() string }
 		notTLS   tls.RecordHeaderError
 		noName   *net.DNSError
 		cutShort *kgo.ErrFirstReadEOF
 		timeout  net.Error
 	)
 	switch {
-	case errors.As(err, &refused):
-		return problem{cause: refused.Error()}
+	case errors.As(err, &refused) && errors.As(refused.Err, &hinted):
+		return problem{refused.Error(), hinted.Hint()}
 	case strings.Contains(text, "remote error: tls: ") && strings.Contains(text, "certificate"):
 		_, alert, _ := strings.Cut(text, "remote error: tls: ")
 		return problem{"the broker refuses our certificate (" + alert + ")",
-			fmt.Sprintf("is %s the folder for this cluster, and has its certificate expired?", c.settings.Folder)}
+			fmt.Sprintf("is %s the folder for this cluster, and is its certificate still valid?", c.settings.Folder)}
 	case errors.As(err, &notTLS):
-		return problem{"what answers there does not speak TLS", "is it the TLS port of a Kafka broker?"}
+		return problem{"what answers there does not use TLS", isItTheTLSPort}
 	case strings.Contains(text, "appear to be a tls alert"):
 		return c.plaintextToTLS()
 	case errors.As(err, &cutShort), errors.Is(err, io.EOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		switch {
-		case c.checked: // a broker that ends
+		case c.checked: // a broker that stops
 			return problem{cause: "the connection was closed at once"}
-		case c.tls == nil:
+		case c.TLS == nil:
 			return c.plaintextToTLS()
 		}
-		return problem{"the connection was closed at once", "is it the TLS port of a Kafka broker?"}
+		return problem{"the connection was closed at once", isItTheTLSPort}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return problem{"connection refused", mendRefused(address)}
+		return problem{"connection refused", hintRefused(address)}
 	case errors.As(err, &noName):
-		return problem{"no such host", "is the name spelled right, and known on this machine?"}
+		return problem{"no such host", "check the spelling of the name; does this machine know it?"}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, &timeout) && timeout.Timeout():
-		return problem{"no answer", "is the address right, and does a firewall let it through?"}
+		return problem{"no answer", "check the address; does a firewall block it, or is a VPN missing?"}
 	}
 	var system syscall.Errno
 	if errors.As(err, &system) {
@@ -74,29 +69,30 @@ func (c *Cluster) diagnose(address string, err error) problem {
 	return problem{cause: strings.TrimPrefix(text, "unable to dial: ")}
 }
 
+const isItTheTLSPort = "is this the TLS port of a Kafka broker?"
+
 func (c *Cluster) plaintextToTLS() problem {
-	return problem{"the broker wants TLS and we speak plaintext",
-		fmt.Sprintf("take security.protocol=PLAINTEXT out of %s/client-ssl.properties", c.settings.Folder)}
+	return problem{"the broker expects TLS, and this client uses plaintext",
+		fmt.Sprintf("remove security.protocol=PLAINTEXT from %s/client-ssl.properties", c.settings.Folder)}
 }
 
-// mendRefused says why nobody may listen at the address. Inside a container, localhost is the
+// hintRefused is a hint for an address where nobody listens. Inside a container, localhost is the
 // container.
-func mendRefused(address string) string {
+func hintRefused(address string) string {
 	host, _, _ := net.SplitHostPort(address)
 	ip := net.ParseIP(host)
 	local := host == "localhost" || ip != nil && ip.IsLoopback()
 	switch {
 	case local && inContainer():
-		return "is the cluster running? (inside a container, localhost is the container itself;" +
-			" docker run --network host makes it the machine;" +
-			" beside docker/compose.yaml, --network tkafka_default with -b kafka-1:9092 does it too)"
+		return "inside a container, localhost is the container itself: add --network host to docker run" +
+			" (beside docker/compose.yaml, --network tkafka_default with -b kafka-1:9092 works, too)"
 	case local:
-		return "is the cluster running? (start one of your own: go run ./classroom/cluster)"
+		return "start a cluster with go run ./classroom/cluster"
 	}
-	return "is the cluster running, and is this its port?"
+	return "does the cluster run, and is this its port?"
 }
 
-// inContainer reports whether Docker or Podman runs us: both leave a file at the root.
+// inContainer reports whether this process runs in Docker or Podman: both make a file at the root.
 func inContainer() bool {
 	for _, mark := range []string{"/.dockerenv", "/run/.containerenv"} {
 		if _, err := os.Stat(mark); err == nil {
@@ -106,50 +102,55 @@ func inContainer() bool {
 	return false
 }
 
-// Explain words an error that came with work on what, "topic client60" or "group g": an error code
-// of Kafka's in plain words, or a problem with the connection. It wraps err.
+// Explain explains an error of work on what, such as "topic client60" or "group g": an error code of
+// Kafka's, or a problem with the connection. The result wraps err.
 func (c *Cluster) Explain(err error, what string) error {
-	text := ""
+	var text, hint string
 	switch {
 	case err == nil || errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
-		text = "no right to use " + what + ", or it is gone (ask the staff for the right, or for the name of yours)"
+		text = "no right to use " + what + ", or it was deleted"
+		hint = "ask the staff for the right, or for the name of your topic"
 	case errors.Is(err, kerr.GroupAuthorizationFailed):
-		text = "no right to use " + what + " (a member needs the right to read its group: ask the staff)"
+		text = "no right to use " + what
+		hint = "a member needs the right to read its group: ask the staff"
 	case errors.Is(err, kerr.ClusterAuthorizationFailed):
-		text = "no right to produce with idempotence" +
-			" (brokers before Kafka 2.8 ask for IDEMPOTENT_WRITE on the cluster: ask the staff)"
+		text = "no right to produce with idempotence"
+		hint = "brokers before Kafka 2.8 require IDEMPOTENT_WRITE on the cluster: ask the staff"
 	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
-		text = what + " is not there any more: has it been deleted?"
+		text = what + " does not exist any more"
+		hint = "has somebody deleted it?"
 	case errors.Is(err, kerr.MessageTooLarge):
-		text = "larger than the broker takes"
+		text = "larger than the broker allows"
+		hint = "the limit is max.message.bytes of the topic, for all messages of a batch together"
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
-		text = what + " has members that share partitions by another strategy or read other topics:" +
-			" choose another group name"
+		text = what + " has members that share partitions by another strategy, or that read other topics"
+		hint = "choose another group name"
 	case errors.Is(err, kerr.InvalidGroupID):
-		text = what + ": not a name for a group"
+		text = what + ": not a group name"
 	case IsOut(err):
-		text = what + " has gone on without us"
+		text = what + " has removed this member"
 	default:
 		var kafka *kerr.Error
 		if errors.As(err, &kafka) {
 			text = fmt.Sprintf("%s: %s (%s)", what, strings.TrimSuffix(kafka.Description, "."), kafka.Message)
 		} else {
-			text = fmt.Sprintf("%s: %s", what, c.diagnose("", err))
+			found := c.diagnose("", err)
+			text, hint = fmt.Sprintf("%s: %s", what, found.cause), found.hint
 		}
 	}
-	return &explained{text, err}
+	return cli.WithHint(&explained{text, err}, "%s", hint)
 }
 
-// IsOut reports whether the error says that we are no member of a group any more, or not in this
-// generation of it.
+// IsOut reports whether the error means that this client is not a member of its group any more, or
+// not in this generation of the group.
 func IsOut(err error) bool {
 	return errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.IllegalGeneration) ||
 		errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.FencedInstanceID)
 }
 
-// explained is an error in our words that still is the one it came from.
+// explained has a text of ours, and wraps the error that it explains.
 type explained struct {
 	text  string
 	cause error

@@ -13,17 +13,17 @@ import (
 	"tkafka/pkg/cli"
 )
 
-const lookOutInterval = 2 * time.Second
+const probeInterval = 2 * time.Second
 
-// watch tells when a broker is lost and when it is back: once per change, however many connections
-// and attempts that takes. The client itself carries on through a loss without a word.
+// watch reports each broker that becomes unreachable, and that is reachable again: once per change,
+// not once per connection. The client itself continues and prints nothing.
 type watch struct {
 	program *cli.Program
 	cause   func(address string, err error) string
 	answers func(address string) bool
 
 	mu   sync.Mutex
-	ids  map[string]int32 // the number of the broker at an address, as far as known
+	ids  map[string]int32 // the number of the broker at an address, if known
 	away map[string]bool
 }
 
@@ -42,16 +42,16 @@ func newWatch(c *Cluster) *watch {
 // OnBrokerConnect is called after each attempt to connect, with its error.
 func (w *watch) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	address := net.JoinHostPort(broker.Host, strconv.Itoa(int(broker.Port)))
-	if broker.NodeID >= 0 { // the client has no number for an address to start from
+	if broker.NodeID >= 0 { // a bootstrap address has no number
 		w.know(address, broker.NodeID)
 	}
 	switch {
 	case err == nil:
-		w.back(address)
+		w.reachable(address)
 	case errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed), errors.Is(err, net.ErrClosed):
-		// We hung up ourselves.
+		// The client closed the connection itself.
 	default:
-		w.lost(address, w.cause(address, err))
+		w.unreachable(address, w.cause(address, err))
 	}
 }
 
@@ -61,7 +61,7 @@ func (w *watch) know(address string, id int32) {
 	w.ids[address] = id
 }
 
-func (w *watch) lost(address, cause string) {
+func (w *watch) unreachable(address, cause string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.away[address] {
@@ -69,23 +69,23 @@ func (w *watch) lost(address, cause string) {
 	}
 	w.away[address] = true
 	if id, ok := w.ids[address]; ok {
-		w.program.Say("lost broker %d (%s): %s", id, address, cause)
+		w.program.Say("broker %d (%s) is unreachable: %s", id, address, cause)
 	} else {
-		w.program.Say("lost %s: %s", address, cause)
+		w.program.Say("%s is unreachable: %s", address, cause)
 	}
-	go w.lookOut(address)
+	go w.probe(address)
 }
 
-// lookOut asks after a lost broker until it answers. The client itself would connect to it only when
-// it leads a partition again, and brokers take up to five minutes to give one back its own
-// (leader.imbalance.check.interval.seconds).
-func (w *watch) lookOut(address string) {
-	for range time.Tick(lookOutInterval) {
+// probe tries to reach the broker until it answers. The client itself connects to it only when it
+// leads a partition again, and the cluster takes up to five minutes to give a broker its partitions
+// back (leader.imbalance.check.interval.seconds).
+func (w *watch) probe(address string) {
+	for range time.Tick(probeInterval) {
 		if !w.isAway(address) {
 			return
 		}
 		if w.answers(address) {
-			w.back(address)
+			w.reachable(address)
 			return
 		}
 	}
@@ -97,7 +97,7 @@ func (w *watch) isAway(address string) bool {
 	return w.away[address]
 }
 
-func (w *watch) back(address string) {
+func (w *watch) reachable(address string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.away[address] {
@@ -105,8 +105,8 @@ func (w *watch) back(address string) {
 	}
 	delete(w.away, address)
 	if id, ok := w.ids[address]; ok {
-		w.program.Say("back with broker %d", id)
+		w.program.Say("broker %d is reachable again", id)
 	} else {
-		w.program.Say("back with %s", address)
+		w.program.Say("%s is reachable again", address)
 	}
 }

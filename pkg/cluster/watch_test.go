@@ -12,8 +12,8 @@ import (
 	"tkafka/pkg/cli"
 )
 
-// A loss and a return are told once each, however many attempts to connect there are.
-func TestWatchTellsOnce(t *testing.T) {
+// Each change is reported once, for any number of attempts to connect.
+func TestWatchReportsOnce(t *testing.T) {
 	said := capture(t)
 	w := newWatch(&Cluster{program: cli.New("student", "", "")})
 	w.answers = func(string) bool { return false } // so that only the hook brings the broker back
@@ -28,25 +28,25 @@ func TestWatchTellsOnce(t *testing.T) {
 		attempts.Go(func() { connect(second, errors.New("out of order")) })
 	}
 	attempts.Wait()
-	said("student: lost broker 2 (localhost:29093): out of order\n")
+	said("student: broker 2 (localhost:29093) is unreachable: out of order\n")
 	connect(start, errors.New("out of order"))
-	said("student: lost localhost:19093: out of order\n") // no number is known of it
+	said("student: localhost:19093 is unreachable: out of order\n") // the client does not know its number
 	connect(second, kgo.ErrClientClosed)
 	said("")
 	connect(second, nil)
-	said("student: back with broker 2\n")
+	said("student: broker 2 is reachable again\n")
 	connect(second, nil)
 	said("")
 	connect(second, errors.New("again"))
-	said("student: lost broker 2 (localhost:29093): again\n")
+	said("student: broker 2 (localhost:29093) is unreachable: again\n")
 	connect(second, nil)
-	said("student: back with broker 2\n")
+	said("student: broker 2 is reachable again\n")
 	connect(start, nil)
-	said("student: back with localhost:19093\n")
+	said("student: localhost:19093 is reachable again\n")
 }
 
-// capture returns a function that holds what programs made from now on said since its last call
-// against what they were to say.
+// capture returns a function that compares what programs have printed since its last call with what
+// they should print. It is for programs that are made after it.
 func capture(t *testing.T) func(want string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "stderr")

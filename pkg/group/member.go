@@ -64,10 +64,10 @@ type Member struct {
 // Open checks the cluster, the topic and the group, as cluster.Open does, and makes a member of the
 // group that is to read the topic. It joins when its Options go to kgo.NewClient, together with
 // those that name topic, group, reset policy and balancer.
-func Open(ctx context.Context, program *cli.Program, flags *settings.Flags, topic, group string) (
+func Open(ctx context.Context, program *cli.Program, found *settings.Settings, topic, group string) (
 	*Member, error,
 ) {
-	here, err := cluster.Open(ctx, program, flags, cluster.Needs{Topic: topic, Read: true, Group: group})
+	here, err := cluster.Open(ctx, program, found, cluster.Needs{Topic: topic, Read: true, Group: group})
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +83,7 @@ func Open(ctx context.Context, program *cli.Program, flags *settings.Flags, topi
 // up with everything done on it committed, and the next member does not repeat it.
 func (m *Member) Options() []kgo.Opt {
 	return append(m.cluster.Options(),
+		kgo.SeedBrokers(m.cluster.Brokers...), kgo.DialTLSConfig(m.cluster.TLS),
 		kgo.WithHooks(m),
 		kgo.WithContext(m.life),
 		kgo.BlockRebalanceOnPoll(),
@@ -397,7 +398,7 @@ func (m *Member) leaveNow(ctx context.Context) error {
 	if id == "" {
 		return nil // never been a member
 	}
-	client, err := kgo.NewClient(m.cluster.Options()...)
+	client, err := m.cluster.Client()
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// readProperties reads a Java properties file: key=value or key: value, # and ! begin a comment, a
-// backslash takes the meaning from the next character or, at the end, joins the next line. A file
-// that is not there holds no properties. The libraries for such files can read them from URLs, and a
-// program of the tutorial must not carry a web client for that.
+// readProperties reads a Java properties file: key=value or key: value. A line that begins with # or
+// ! is a comment. A backslash escapes the next character or, at the end of a line, joins the next
+// line. A missing file has no properties. We use no library for this: the known ones can read a file
+// from a URL, and so each program of the tutorial would contain a web client.
 func readProperties(path string) (map[string]string, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -44,12 +44,12 @@ func parseProperties(text string) map[string]string {
 
 const blanks = " \t\f"
 
-// endsInBackslash reports whether the last character is a backslash that no other one escapes.
+// endsInBackslash reports whether the line ends in a backslash that is not escaped itself.
 func endsInBackslash(line string) bool {
 	return (len(line)-len(strings.TrimRight(line, `\`)))%2 == 1
 }
 
-// cutProperty cuts a line at the first =, : or blank that no backslash escapes.
+// cutProperty cuts a line at the first =, : or blank that is not escaped.
 func cutProperty(line string) (key, value string) {
 	end := len(line)
 	for i := 0; i < len(line); i++ {
@@ -67,7 +67,7 @@ func cutProperty(line string) (key, value string) {
 	return unescape(line[:end]), unescape(strings.TrimRight(value, blanks))
 }
 
-// unescape takes the backslashes out that protect the next character.
+// unescape removes each backslash that escapes the next character.
 func unescape(text string) string {
 	var plain strings.Builder
 	for i := 0; i < len(text); i++ {

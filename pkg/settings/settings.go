@@ -1,6 +1,6 @@
-// Package settings finds out where the cluster is and who the student is.
+// Package settings finds the addresses of the cluster and the credentials of the student.
 //
-// Each setting has four sources. The first that speaks wins:
+// Each setting has four sources, from left to right. The first one that has a value counts:
 //
 //	flag          environment               client-ssl.properties    otherwise
 //	--brokers     KAFKA_BROKERS             bootstrap.servers        DefaultBrokers
@@ -8,7 +8,7 @@
 //	              KAFKA_KEYSTORE_PASSWORD   ssl.keystore.password    DefaultPassword
 //	                                        security.protocol        SSL
 //
-// A password is never a flag: other users of the machine can read a command line.
+// A password is never a flag, because other users of the machine can read a command line.
 package settings
 
 import (
@@ -24,16 +24,17 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"tkafka/pkg/cli"
 	"tkafka/pkg/tlsconf"
 )
 
 const (
 	// DefaultBrokers are the listeners of a cluster on this machine.
 	DefaultBrokers = "localhost:19093,localhost:29093,localhost:39093"
-	// DefaultPassword protects the stores of the course. It is in the tutorial, so it keeps nothing
-	// secret: the keystore's file permissions do.
+	// DefaultPassword is the password of the course's stores. It is in the tutorial, so it protects
+	// nothing. The permissions of the keystore's file do.
 	DefaultPassword = "cc2023"
-	// PropertiesFile is the file of a credentials folder that Kafka's own tools read.
+	// PropertiesFile is the file of a credentials folder that Kafka's own tools read, too.
 	PropertiesFile = "client-ssl.properties"
 )
 
@@ -44,23 +45,22 @@ type Flags struct{ brokers, auth *string }
 func AddFlags(flags *pflag.FlagSet) *Flags {
 	return &Flags{
 		brokers: flags.StringP("brokers", "b", "",
-			"`addresses` to start from, host:port,... (default: what the\ncredentials folder says, else "+DefaultBrokers+")"),
+			"`addresses` of the brokers, host:port,... (default: those in\nthe credentials folder, else "+DefaultBrokers+")"),
 		auth: flags.String("auth", "",
-			"`folder` with ca.crt and kafka.keystore.pkcs12\n(default: the nearest auth/ from here upwards)"),
+			"`folder` with ca.crt and kafka.keystore.pkcs12\n(default: the nearest auth/, here or above)"),
 	}
 }
 
-// Settings say where the cluster is and who we are.
+// Settings are the addresses of the cluster and the place of the credentials.
 type Settings struct {
 	Folder   string   // the credentials folder
 	Brokers  []string // host:port of the brokers to start from; they name the others
 	Password string   // of the keystore
-	TLS      bool     // false only where security.protocol is PLAINTEXT
+	TLS      bool     // false only if security.protocol is PLAINTEXT
 }
 
-// Find resolves the settings. It fails where there is no credentials folder, where its properties
-// ask for what these programs do not do (security.protocol other than SSL and PLAINTEXT), and
-// where an address is not host:port.
+// Find resolves the settings. It fails if there is no credentials folder, if security.protocol is
+// neither SSL nor PLAINTEXT, and if an address is not host:port.
 func (f *Flags) Find() (*Settings, error) {
 	folder, err := findFolder(first(*f.auth, os.Getenv("KAFKA_AUTH")))
 	if err != nil {
@@ -69,8 +69,8 @@ func (f *Flags) Find() (*Settings, error) {
 	return resolve(folder, first(*f.brokers, os.Getenv("KAFKA_BROKERS")))
 }
 
-// InFolder resolves the settings for a credentials folder without asking flags or environment for
-// the brokers.
+// InFolder resolves the settings for a credentials folder. The addresses of the brokers come from the
+// folder alone, not from flags or the environment.
 func InFolder(folder string) (*Settings, error) {
 	folder, err := findFolder(folder)
 	if err != nil {
@@ -101,13 +101,15 @@ func resolve(folder, brokers string) (*Settings, error) {
 	case "PLAINTEXT":
 		s.TLS = false
 	default:
-		return nil, fmt.Errorf("%s: security.protocol=%s is not for these programs: they speak SSL (mutual TLS)", path, protocol)
+		return nil, cli.WithHint(fmt.Errorf("%s: security.protocol=%s is not supported", path, protocol),
+			"these programs use SSL, with a client certificate (mutual TLS)")
 	}
 	s.Brokers, err = ParseBrokers(first(brokers, properties["bootstrap.servers"], DefaultBrokers))
 	return s, err
 }
 
-// ParseBrokers reads the addresses of brokers, host:port,host:port. Its errors name what is neither.
+// ParseBrokers reads the addresses of brokers, host:port,host:port. Its errors name the part that is
+// not an address.
 func ParseBrokers(brokers string) ([]string, error) {
 	var addresses []string
 	for address := range strings.SplitSeq(brokers, ",") {
@@ -118,23 +120,24 @@ func ParseBrokers(brokers string) ([]string, error) {
 		host, port, err := net.SplitHostPort(address)
 		number, numberErr := strconv.Atoi(port)
 		if err != nil || host == "" || numberErr != nil || number < 1 || number > 65535 {
-			return nil, fmt.Errorf("the broker address %q is not host:port, as in localhost:19093", address)
+			return nil, cli.WithHint(fmt.Errorf("broker address %q is not host:port", address), "a broker address is like localhost:19093")
 		}
 		addresses = append(addresses, address)
 	}
 	if len(addresses) == 0 {
-		return nil, fmt.Errorf("no broker address in %q: they are written host:port,host:port", brokers)
+		return nil, cli.WithHint(fmt.Errorf("no broker address in %q", brokers), "write the addresses as host:port,host:port")
 	}
 	return addresses, nil
 }
 
-// findFolder returns the folder that was asked for or, where none was, the first folder named auth
-// with a ca.crt in the working directory or above it.
+// findFolder returns the folder that was asked for. If none was, it returns the first folder named
+// auth with a ca.crt, in the working directory or above it.
 func findFolder(asked string) (string, error) {
 	if asked != "" {
 		switch _, err := os.Stat(filepath.Join(asked, tlsconf.CAFile)); {
 		case errors.Is(err, fs.ErrNotExist):
-			return "", fmt.Errorf("no credentials: no %s in %s (the folder that the staff handed out, or that go run ./classroom/cluster wrote, has one)", tlsconf.CAFile, asked)
+			return "", cli.WithHint(fmt.Errorf("no credentials: no %s in %s", tlsconf.CAFile, asked),
+				"name the folder that the staff gave you, or the one that go run ./classroom/cluster wrote")
 		case err != nil:
 			return "", fmt.Errorf("no credentials: %w", err)
 		}
@@ -142,7 +145,7 @@ func findFolder(asked string) (string, error) {
 	}
 	here, err := os.Getwd()
 	if err != nil {
-		return "", fmt.Errorf("no credentials: cannot tell the working directory: %w", err)
+		return "", fmt.Errorf("no credentials: cannot find the working directory: %w", err)
 	}
 	for at := here; ; at = filepath.Dir(at) {
 		folder := filepath.Join(at, "auth")
@@ -152,14 +155,14 @@ func findFolder(asked string) (string, error) {
 			}
 			return folder, nil
 		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, syscall.ENOTDIR) {
-			return "", fmt.Errorf("no credentials: %w (inside a container: docker run --user \"$(id -u):$(id -g)\")", err)
+			return "", cli.WithHint(fmt.Errorf("no credentials: %w", err), "in a container, run as the owner: docker run --user \"$(id -u):$(id -g)\"")
 		}
 		if at == filepath.Dir(at) {
-			mend := "start a cluster of your own: go run ./classroom/cluster"
-			if os.Getpid() == 1 { // we are all there is in a container
-				mend = `docker run -v "$(pwd)/auth":/usr/src/app/auth brings yours in`
+			hint := "start a cluster of your own: go run ./classroom/cluster"
+			if os.Getpid() == 1 { // the only process of a container
+				hint = `mount your folder: docker run -v "$(pwd)/auth":/usr/src/app/auth`
 			}
-			return "", fmt.Errorf("no credentials: no auth/%s here or above (%s)", tlsconf.CAFile, mend)
+			return "", cli.WithHint(fmt.Errorf("no credentials: no auth/%s here or above", tlsconf.CAFile), "%s", hint)
 		}
 	}
 }

@@ -8,23 +8,22 @@ import (
 	"os"
 )
 
-// maxSize is a hundred times what credentials need. It keeps a file that merely has the right name
-// from filling the memory.
+// maxSize is a hundred times the size of real credentials. A larger file must not fill the memory.
 const maxSize = 1 << 20
 
 // readFile returns the content of a file that is neither empty nor larger than maxSize.
 func readFile(path string) ([]byte, error) {
-	// Looked at before it is opened, because opening a named pipe waits for someone to write.
+	// First Stat, then Open: to open a named pipe is to wait until somebody writes to it.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
 	if info.IsDir() {
-		return nil, fmt.Errorf("%s: a directory, not a file "+
-			"(docker run -v makes one where there is nothing to mount): replace it by the file", path)
+		return nil, hint(fmt.Errorf("%s: a directory, not a file", path),
+			"remove it and copy the file there (docker run -v makes a directory if the file to mount does not exist)")
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file: copy the original here", path)
+		return nil, hint(fmt.Errorf("%s: not a regular file", path), "copy the original file there")
 	}
 
 	file, err := os.Open(path)
@@ -37,22 +36,33 @@ func readFile(path string) ([]byte, error) {
 	case err != nil:
 		return nil, unreadable(path, err)
 	case len(data) == 0:
-		return nil, fmt.Errorf("%s: empty: copy it again", path)
+		return nil, hint(fmt.Errorf("%s: empty file", path), "copy it again")
 	case len(data) > maxSize:
-		return nil, fmt.Errorf("%s: larger than 1 MiB, so something else: copy the original here", path)
+		return nil, hint(fmt.Errorf("%s: larger than 1 MiB, so it is another kind of file", path), "copy the original file there")
 	}
 	return data, nil
 }
 
-// unreadable says what mends an error of the file system.
+// unreadable adds a hint to an error of the file system.
 func unreadable(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: %w: copy the whole credentials folder", path, fs.ErrNotExist)
+		return hint(fmt.Errorf("%s: %w", path, fs.ErrNotExist), "copy the whole credentials folder")
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s: %w: only its owner may read it, and needs chmod u+r; "+
-			"in a container become the owner: docker run --user \"$(id -u):$(id -g)\"", path, fs.ErrPermission)
+		return hint(fmt.Errorf("%s: %w", path, fs.ErrPermission), "only its owner may read it: chmod u+r "+path+
+			"; in a container, run as the owner: docker run --user \"$(id -u):$(id -g)\"")
 	default:
 		return fmt.Errorf("cannot read the credentials: %w", err) // err names the file
 	}
 }
+
+// hinted is an error with a hint: what the user can do about it.
+type hinted struct {
+	error
+	hint string
+}
+
+func hint(err error, hint string) error { return &hinted{err, hint} }
+
+func (h *hinted) Hint() string  { return h.hint }
+func (h *hinted) Unwrap() error { return h.error }

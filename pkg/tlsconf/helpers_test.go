@@ -120,7 +120,7 @@ func write(t *testing.T, path string, data []byte) {
 // load loads credentials that have to be in order.
 func load(t *testing.T, dir string) *tls.Config {
 	t.Helper()
-	conf, err := Load(dir, password, func(message string) { t.Errorf("warned: %s", message) })
+	conf, err := Load(dir, password, func(flaw error) { t.Errorf("warned: %v", flaw) })
 	if err != nil {
 		t.Fatal(err)
 	}

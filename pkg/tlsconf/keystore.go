@@ -18,8 +18,8 @@ import (
 // ErrPassword is in the error of [Load] when the keystore has another password.
 var ErrPassword = errors.New("wrong password")
 
-// An identity is what a keystore holds: a private key, the certificate for it, and the certificates
-// of those who issued it, each the issuer of the one before.
+// An identity is the content of a keystore: a private key, its certificate, and the certificates of
+// the issuers, each the issuer of the one before.
 type identity struct {
 	key   crypto.Signer
 	chain []*x509.Certificate
@@ -33,8 +33,8 @@ func (id *identity) certificate() *tls.Certificate {
 	return certificate
 }
 
-// decodeTime leaves a program that has to answer within 5 seconds time for the rest. An ordinary
-// keystore takes some milliseconds.
+// decodeTime is how long a keystore may take to decode. A program must answer within 5 seconds, and
+// needs time for the rest. An ordinary keystore takes some milliseconds.
 const decodeTime = 3 * time.Second
 
 func readKeystore(path, password string) (*identity, error) {
@@ -49,17 +49,17 @@ func readKeystore(path, password string) (*identity, error) {
 	return id, nil
 }
 
-// decodeWithin gives up after the limit. How long a keystore takes is written in itself: to slow
-// down guessing, it names the number of times its password has to be hashed, and nothing keeps it from
-// naming millions. Checking the numbers first is no way out: the one for the private key may stand
-// inside what another one encrypts. Nor can the decoding be cancelled. So it is left behind, which
-// costs a processor until the program ends; that is soon, as there is nothing to do without credentials.
+// decodeWithin stops waiting after the limit. The keystore itself decides how long it takes: it names
+// the number of times that its password is hashed, and that can be many millions. To check the number
+// first does not help, since the one for the private key may be inside an encrypted part. And nothing
+// can cancel the decoding. So after the limit it continues in the background, until the program ends:
+// soon, because a program without credentials has nothing to do.
 func decodeWithin(limit time.Duration, data []byte, password string) (*identity, error) {
 	type result struct {
 		id  *identity
 		err error
 	}
-	done := make(chan result, 1) // buffered, so that the one left behind can end
+	done := make(chan result, 1) // buffered, so that the goroutine can end after the limit, too
 	go func() {
 		id, err := decode(data, password)
 		done <- result{id, err}
@@ -68,8 +68,8 @@ func decodeWithin(limit time.Duration, data []byte, password string) (*identity,
 	case r := <-done:
 		return r.id, r.err
 	case <-time.After(limit):
-		return nil, fmt.Errorf("not decoded after %v: its iteration count is too high, "+
-			"make it again with openssl pkcs12 -export -iter 10000", limit)
+		return nil, hint(fmt.Errorf("not decoded after %v: its iteration count is too high", limit),
+			"make it again with openssl pkcs12 -export -iter 10000")
 	}
 }
 
@@ -80,8 +80,8 @@ func decode(data []byte, password string) (*identity, error) {
 		return nil, err
 	}
 	if strings.ContainsFunc(password, func(r rune) bool { return r > 0xFFFF }) {
-		return nil, errors.New("its password may hold no characters outside UCS-2, such as emoji: " +
-			"change it with keytool -storepasswd")
+		return nil, hint(errors.New("its password has a character outside UCS-2, such as an emoji"),
+			"change the password with keytool -storepasswd")
 	}
 	key, first, others, err := pkcs12.DecodeChain(der, password)
 	if err != nil {
@@ -89,65 +89,66 @@ func decode(data []byte, password string) (*identity, error) {
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return nil, errors.New("its private key cannot sign: make a new one of type RSA, ECDSA or Ed25519")
+		return nil, hint(errors.New("its private key cannot sign"), "make a new key of type RSA, ECDSA or Ed25519")
 	}
 	chain := chainFor(signer, append([]*x509.Certificate{first}, others...))
 	if chain == nil {
-		return nil, errors.New("no certificate in it belongs to its private key: import the one issued for this key")
+		return nil, hint(errors.New("none of its certificates belongs to its private key"),
+			"import the certificate that was issued for this key")
 	}
 	return &identity{signer, chain}, nil
 }
 
-// trim returns the one DER value in data. White space may follow: an editor or a shell adds a newline.
+// trim returns the one DER value in data. White space may follow it: editors and shells add a newline.
 func trim(data []byte) ([]byte, error) {
 	const sequence = 0x30 // the first byte of every PKCS#12 file
 	var value asn1.RawValue
 	rest, err := asn1.Unmarshal(data, &value)
 	switch {
 	case bytes.HasPrefix(data, []byte{0xFE, 0xED, 0xFE, 0xED}):
-		return nil, errors.New("a Java keystore (JKS), not PKCS#12: " +
+		return nil, hint(errors.New("a Java keystore (JKS), not PKCS#12"),
 			"convert it with keytool -importkeystore -deststoretype PKCS12")
 	case bytes.HasPrefix(data, []byte{sequence}) && err != nil:
-		return nil, errors.New("cut short or damaged: copy it again, as a binary file")
+		return nil, hint(errors.New("cut short or damaged"), "copy it again, as a binary file")
 	case bytes.HasPrefix(data, []byte{sequence}) && len(bytes.TrimSpace(rest)) == 0:
 		return value.FullBytes, nil
 	case bytes.HasPrefix(data, []byte{sequence}):
-		return nil, fmt.Errorf("%d bytes too long: copy it again, as a binary file", len(rest))
+		return nil, hint(fmt.Errorf("%d bytes too long", len(rest)), "copy it again, as a binary file")
 	case bytes.Contains(data, []byte("-----BEGIN ")):
-		return nil, errors.New("PEM text, not PKCS#12: " +
+		return nil, hint(errors.New("PEM text, not PKCS#12"),
 			"make a keystore of the certificate and its key with openssl pkcs12 -export")
 	default:
 		return nil, errNotPKCS12
 	}
 }
 
-var errNotPKCS12 = errors.New("not a PKCS#12 file: copy the original here")
+var errNotPKCS12 = hint(errors.New("not a PKCS#12 file"), "copy the original file there")
 
-// explain says what mends an error of the pkcs12 package. It has values only for some of
-// its errors; the others are known by their text, on which the tests keep an eye.
+// explain adds a hint to an error of the pkcs12 package. The package has values only for some of its
+// errors. The others are recognised by their text, and the tests check these texts.
 func explain(err error) error {
 	if errors.Is(err, pkcs12.ErrIncorrectPassword) {
-		return fmt.Errorf("%w: set KAFKA_KEYSTORE_PASSWORD, or ssl.keystore.password in client-ssl.properties", ErrPassword)
+		return hint(ErrPassword, "set KAFKA_KEYSTORE_PASSWORD, or ssl.keystore.password in client-ssl.properties")
 	}
 	switch text := err.Error(); {
 	case strings.HasPrefix(text, "pkcs12: error reading P12 data"):
 		return errNotPKCS12
 	case text == "pkcs12: private key missing":
-		return errors.New("no private key in it: is it a truststore in the keystore's place?")
+		return hint(errors.New("no private key in it"), "is this the truststore? Copy the keystore there")
 	case text == "pkcs12: certificate missing":
-		return errors.New("no certificate in it: make it again with openssl pkcs12 -export -in <certificate>")
+		return hint(errors.New("no certificate in it"), "make it again with openssl pkcs12 -export -in <certificate>")
 	case text == "pkcs12: expected exactly one key bag":
-		return errors.New("more than one private key in it: keep one, remove the others with keytool -delete -alias <name>")
+		return hint(errors.New("more than one private key in it"), "remove the others with keytool -delete -alias <name>")
 	case text == "pkcs12: no MAC in data":
-		return errors.New("no checksum (MAC) in it, so its password cannot be checked: " +
+		return hint(errors.New("no checksum (MAC) in it, so nothing can check its password"),
 			"make it again with openssl pkcs12 -export, without -nomac")
 	default:
-		return fmt.Errorf("not understood: make it again with openssl pkcs12 -export: %w", err)
+		return hint(fmt.Errorf("cannot decode it: %w", err), "make it again with openssl pkcs12 -export")
 	}
 }
 
-// chainFor returns the certificate for key and its issuers, as far as they are among certs, or nil.
-// The order in the file says nothing: an authority that was imported before the key comes first.
+// chainFor returns the certificate for key and its issuers, as far as certs holds them, or nil. The
+// order in the file means nothing: an authority that was imported before the key comes first.
 func chainFor(key crypto.Signer, certs []*x509.Certificate) []*x509.Certificate {
 	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
 	if !ok {
@@ -161,7 +162,7 @@ func chainFor(key crypto.Signer, certs []*x509.Certificate) []*x509.Certificate 
 		if bytes.Equal(cert.RawSubject, cert.RawIssuer) {
 			break // the root
 		}
-		certs = slices.Delete(certs, next, next+1) // so that the loop ends, whatever signed what
+		certs = slices.Delete(certs, next, next+1) // so that the loop ends in any case
 		next = slices.IndexFunc(certs, func(issuer *x509.Certificate) bool {
 			return cert.CheckSignatureFrom(issuer) == nil
 		})

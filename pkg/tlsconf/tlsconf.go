@@ -10,6 +10,7 @@ package tlsconf
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"path/filepath"
 )
 
@@ -23,12 +24,13 @@ const (
 // and accepts only brokers whose certificate was issued by dir's [CAFile]. The password is the one
 // of the keystore (ssl.keystore.password).
 //
-// An error is one line that names the file and what mends it. It contains [ErrPassword] if the
-// password is wrong and [io/fs.ErrNotExist] if a file is missing. A flaw that only a broker can judge,
-// such as an expired certificate, is no error: warn is called with one line about it, and may be nil.
+// An error is one line that names the file and the cause. Its method Hint() string returns what the
+// user can do about it. It contains [ErrPassword] if the password is wrong and [io/fs.ErrNotExist]
+// if a file is missing. Some flaws only a broker can judge, such as an expired certificate. They are
+// no errors: Load calls warn with each of them. Warn may be nil.
 //
-// A connection to a broker that is not accepted fails with a [*BrokerError].
-func Load(dir, password string, warn func(message string)) (*tls.Config, error) {
+// A connection to a broker that the client does not accept fails with a [*BrokerError].
+func Load(dir, password string, warn func(flaw error)) (*tls.Config, error) {
 	ca, err := readAuthority(filepath.Join(dir, CAFile))
 	if err != nil {
 		return nil, err
@@ -50,41 +52,39 @@ func config(ca *authority, client *tls.Certificate) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 
-		// Not Certificates: from those Go picks one that suits the authorities the broker lists, and
-		// presents none if there is no such. The broker would then miss a certificate ("certificate
-		// required") where it should say what is wrong with it ("unknown certificate authority").
+		// Not Certificates: of those, Go presents only one that fits the authorities that the broker
+		// lists. If none fits, the broker reports that the certificate is missing ("certificate
+		// required"), and not what is wrong with it ("unknown certificate authority").
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return client, nil
 		},
 
 		// ssl.endpoint.identification.algorithm=none: the brokers' certificates are of X.509 version 1
-		// and have no host names to compare with. Go cannot leave out the name alone, so its whole
-		// check is off and VerifyConnection does the rest of it. The price: whoever has a certificate
-		// of this authority, a fellow student too, could pose as a broker.
+		// and have no host names. Go cannot skip the name alone, so its whole check is off, and
+		// VerifyConnection does the rest of it. The price: everybody with a certificate of this
+		// authority, also another student, could pretend to be a broker.
 		InsecureSkipVerify: true,
 
-		// Not VerifyPeerCertificate, which is skipped when a session is resumed. None is resumed now,
-		// for want of a ClientSessionCache: a client keeps its few connections as long as it runs.
-		// But whoever adds one shall not lose the check.
+		// Not VerifyPeerCertificate: Go skips it when a session is resumed. Without a
+		// ClientSessionCache none is resumed, but if somebody adds one, the check must stay.
 		VerifyConnection: func(state tls.ConnectionState) error {
 			return ca.verifyBroker(state.PeerCertificates)
 		},
 	}
 }
 
-// flaws returns what may make a broker refuse the client, or the client every broker.
-func flaws(ca *authority, keystorePath string, chain []*x509.Certificate) []string {
-	var list []string
-	if fault := ca.outdated(); fault != "" {
+// flaws returns why a broker may refuse the client, or the client every broker.
+func flaws(ca *authority, keystorePath string, chain []*x509.Certificate) (list []error) {
+	if fault := ca.outdated(); fault != nil {
 		list = append(list, fault)
 	}
-	if fault := outdated(chain[0]); fault != "" {
-		list = append(list, keystorePath+": its certificate "+fault)
+	if fault := outdated(keystorePath, chain[0]); fault != nil {
+		list = append(list, fault)
 	}
-	// Allowed, as a broker may trust several authorities. But mostly two folders were mixed.
+	// This is allowed: a broker may trust several authorities. But usually somebody mixed two folders.
 	if len(list) == 0 && isUnknown(ca.verify(chain, x509.ExtKeyUsageAny)) {
-		list = append(list, keystorePath+": its certificate was not issued by "+ca.path+
-			": if the brokers refuse it, take both files from one folder")
+		list = append(list, hint(fmt.Errorf("%s: its certificate was not issued by %s", keystorePath, ca.path),
+			"if the brokers refuse it, copy both files from one folder"))
 	}
 	return list
 }

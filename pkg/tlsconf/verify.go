@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// A BrokerError says why a broker was not accepted. [errors.As] finds it, and in it the error of
-// [crypto/x509], below what crypto/tls and a Kafka client wrap around it.
+// A BrokerError is the reason why the client did not accept a broker. crypto/tls and a Kafka client
+// wrap it in errors of their own. [errors.As] finds it, and in it the error of [crypto/x509].
 type BrokerError struct {
-	Err error // one line, with what mends it
+	Err error // one line; its method Hint returns what the user can do
 }
 
 func (e *BrokerError) Error() string { return e.Err.Error() }
 
 func (e *BrokerError) Unwrap() error { return e.Err }
 
-// An authority is the content of a [CAFile]: usually one certificate, two while one replaces the other.
+// An authority is the content of a [CAFile]: usually one certificate, or two while one replaces the other.
 type authority struct {
 	path  string
 	certs []*x509.Certificate // at least one
 }
 
-// readAuthority reads certificates in PEM. Unlike [x509.CertPool.AppendCertsFromPEM] it does not pass
-// over a damaged one in silence.
+// readAuthority reads certificates in PEM. A damaged one is an error, while
+// [x509.CertPool.AppendCertsFromPEM] would ignore it.
 func readAuthority(path string) (*authority, error) {
 	data, err := readFile(path)
 	if err != nil {
@@ -38,23 +38,23 @@ func readAuthority(path string) (*authority, error) {
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("%s: damaged certificate: copy the file again: %w", path, err)
+			return nil, hint(fmt.Errorf("%s: damaged certificate: %w", path, err), "copy the file again")
 		}
 		ca.certs = append(ca.certs, cert)
 	}
 	if len(ca.certs) == 0 {
-		return nil, fmt.Errorf("%s: no certificate in it: "+
-			"one begins with -----BEGIN CERTIFICATE-----, copy the file again", path)
+		return nil, hint(fmt.Errorf("%s: no certificate in it", path),
+			"copy the file again; a certificate begins with -----BEGIN CERTIFICATE-----")
 	}
 	return ca, nil
 }
 
-// verifyBroker accepts the certificates a broker presented, its own first, if the authority issued
-// them for a server. As in a Java client, a certificate that lists its uses must list serverAuth;
-// one without a list, as in version 1, may be used for anything.
+// verifyBroker accepts the certificates that a broker presented, its own first, if the authority
+// issued them for a server. As in a Java client, a certificate that lists its uses must list
+// serverAuth. A certificate without a list, such as one of version 1, may be used for anything.
 func (ca *authority) verifyBroker(chain []*x509.Certificate) error {
 	if len(chain) == 0 {
-		return &BrokerError{errors.New("the broker presented no certificate: is this its port for TLS clients?")}
+		return &BrokerError{hint(errors.New("the broker presented no certificate"), "is this its port for TLS clients?")}
 	}
 	err := ca.verify(chain, x509.ExtKeyUsageServerAuth)
 	if err == nil {
@@ -62,24 +62,24 @@ func (ca *authority) verifyBroker(chain []*x509.Certificate) error {
 	}
 	invalid, _ := errors.AsType[x509.CertificateInvalidError](err)
 	switch fault := ca.outdated(); {
-	case fault != "": // first, as no broker at all can be accepted then
-		err = fmt.Errorf("%s: %w", fault, err)
+	case fault != nil: // first, because then no broker at all can be accepted
+		err = hint(fmt.Errorf("%w: %w", fault, err), fault.Hint())
 	case isUnknown(err):
-		err = fmt.Errorf("the broker's certificate was not issued by %s: "+
-			"take the %s of this cluster: %w", ca.path, CAFile, err)
+		err = hint(fmt.Errorf("the broker's certificate was not issued by %s: %w", ca.path, err),
+			"use the "+CAFile+" of this cluster")
 	case invalid.Reason == x509.Expired:
-		err = fmt.Errorf("the broker's certificate is not valid now: "+
-			"check the clock of this machine, or have it renewed: %w", err)
+		err = hint(fmt.Errorf("the broker's certificate is not valid now: %w", err),
+			"check the clock of this machine; if it is right, ask the staff to renew the certificate")
 	default:
-		err = fmt.Errorf("the broker's certificate is not fit for a broker: "+
-			"tell whoever runs the cluster: %w", err)
+		err = hint(fmt.Errorf("the broker's certificate is not for a broker: %w", err),
+			"report this to the staff")
 	}
 	return &BrokerError{err}
 }
 
-// verify verifies chain[0] by way of the rest.
+// verify verifies chain[0], with the rest as intermediates.
 func (ca *authority) verify(chain []*x509.Certificate, usage x509.ExtKeyUsage) error {
-	// Never nil: in place of no roots, x509 takes the system's.
+	// Never nil: instead of nil, x509 takes the roots of the system.
 	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
 	for _, cert := range ca.certs {
 		roots.AddCert(cert)
@@ -100,25 +100,26 @@ func isUnknown(err error) bool {
 	return unknown
 }
 
-// outdated returns what is wrong if all of the authority's certificates are outside their dates.
-func (ca *authority) outdated() string {
-	var fault string
+// outdated returns what is wrong if none of the authority's certificates is valid now.
+func (ca *authority) outdated() (fault *hinted) {
 	for _, cert := range ca.certs {
-		if fault = outdated(cert); fault == "" {
-			return ""
+		if fault = outdated(ca.path, cert); fault == nil {
+			return nil
 		}
 	}
-	return ca.path + ": its certificate " + fault
+	return fault
 }
 
-// outdated returns what is wrong with the dates of a certificate, or nothing.
-func outdated(cert *x509.Certificate) string {
+// outdated returns what is wrong with the dates of the certificate in the file, or nil.
+func outdated(path string, cert *x509.Certificate) *hinted {
 	const layout = "2006-01-02 15:04 MST"
 	switch now := time.Now(); {
 	case now.After(cert.NotAfter):
-		return "expired on " + cert.NotAfter.UTC().Format(layout) + ": ask for a new one"
+		return &hinted{fmt.Errorf("%s: its certificate expired on %s", path, cert.NotAfter.UTC().Format(layout)),
+			"ask the staff for a new one"}
 	case now.Before(cert.NotBefore):
-		return "is not valid before " + cert.NotBefore.UTC().Format(layout) + ": check the clock of this machine"
+		return &hinted{fmt.Errorf("%s: its certificate is not valid before %s", path, cert.NotBefore.UTC().Format(layout)),
+			"check the clock of this machine"}
 	}
-	return ""
+	return nil
 }
