@@ -1,8 +1,13 @@
 // Consumer prints every message that reaches a topic from now on.
 //
-// Started once, it is the only member of its group, simple_consumer, and holds all partitions. A
-// new group starts at the end of the topic: older messages are not shown. Its offsets are committed
-// from then on, so the next start goes on where this one stopped.
+// It is the only member of its group, simple_consumer, and so it reads all partitions. A new group
+// starts at the end of the topic and skips older messages. The group commits its offsets, so the
+// next start continues where this one stopped.
+//
+// Usage:
+//
+//	go run ./consumer client60
+//	go run ./consumer client60 -n 10 -f 'partition %p, offset %o: %v\n'
 package main
 
 import (
@@ -21,39 +26,53 @@ func main() {
 	program := cli.New("consumer <topic>",
 		"Prints each message that reaches the topic from now on.",
 		"consumer client60\nconsumer client60 -n 10 -f 'partition %p, offset %o: %v\\n'")
-	flags := settings.AddFlags(program.Flags)
-	name := program.Flags.String("group", "simple_consumer", "the group to be a member of")
-	count := program.Flags.UintP("count", "n", 0, "stop after `N` messages (default: never)")
+	auth := settings.AddFlags(program.Flags)
+	name := program.Flags.String("group", "simple_consumer", "the consumer group to join")
+	count := program.CountFlag("count", "n", "stop after `N` messages (default: never)")
 	out := display.To(os.Stdout, display.Value)
-	program.Flags.VarP(out, "format", "f", "how to print a message, as kcat does: %p %o %k %v")
+	program.Flags.VarP(out, "format", "f", "how to print a message, as in kcat: %p %o %k %v")
 
 	program.Run(func(ctx context.Context, args []string) error {
 		topic := args[0]
-		found, err := flags.Find()
+
+		// The folder auth/ has the addresses of the brokers and our keystore. Check both.
+		member, err := group.Open(ctx, program, auth, topic, *name)
 		if err != nil {
 			return err
 		}
-		member, err := group.Open(ctx, program, found, topic, *name)
-		if err != nil {
-			return err
-		}
-		member.Limit = *count
+
+		// Make the client, which joins the group. The comments name the options of other clients.
 		client, err := kgo.NewClient(append(member.Options(),
+			kgo.SeedBrokers(member.Brokers...), // bootstrap.servers
+			kgo.DialTLSConfig(member.TLS),      // security.protocol=SSL, ssl.keystore.location
 			kgo.ConsumeTopics(topic),
 			kgo.ConsumerGroup(*name),                        // group.id
 			kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
-			kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
+			kgo.AutoCommitMarks(),                           // enable.auto.commit, for what we mark
+			kgo.BlockRebalanceOnPoll(),                      // no rebalance until AllowRebalance
 		)...)
 		if err != nil {
 			return err
 		}
-		defer member.Leave(client)
+		defer member.Leave(client) // the other members of the group get our partitions at once
 
-		for messages := range member.Poll(ctx, client) {
-			if err := out.Print(messages...); err != nil {
+		for printed := 0; printed < *count; {
+			// Wait for messages. There may be many at once: take no more than we will print.
+			fetches := client.PollRecords(ctx, *count-printed)
+			if err := member.Check(ctx, fetches); err != nil {
 				return err
 			}
+			for message := range fetches.RecordsAll() {
+				out.Print(message)
+				printed++
+			}
+			if err := out.Flush(); err != nil {
+				return err // not marked, so the group reads these messages again
+			}
+			// They are printed, so the client may commit them. It does so every 5 seconds.
+			client.MarkCommitRecords(group.Last(fetches)...)
+			client.AllowRebalance()
 		}
-		return member.Err()
+		return nil
 	})
 }

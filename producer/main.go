@@ -1,13 +1,18 @@
 // Producer sends each line of standard input to a topic, as one message.
 //
-// Type a line, and the broker's answer says which partition took it and at which offset: a topic is
-// a handful of logs, and an offset is the place in one of them. A message without a key goes to
-// whichever partition the client fills at the moment; messages with the same key always go to the
-// same one, and only there do they keep their order.
+// Type a line. The broker answers with the partition and the offset of the message. A topic is a
+// set of logs, the partitions, and an offset is a position in one of them. A message without a key
+// goes to any partition. Messages with the same key stay in one partition, in order.
+//
+// Usage:
+//
+//	go run ./producer client60
+//	seq 1000 | go run ./producer client60 --key numbers
 package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -21,34 +26,52 @@ func main() {
 	program := cli.New("producer <topic>",
 		"Sends each line of standard input as one message to the topic.",
 		"producer client60\nseq 1000 | producer client60 --key numbers")
-	flags := settings.AddFlags(program.Flags)
+	auth := settings.AddFlags(program.Flags)
 	key := program.Flags.String("key", "", "the key of every message (default: none)")
 
 	program.Run(func(ctx context.Context, args []string) error {
 		topic := args[0]
-		found, err := flags.Find()
+
+		// The folder auth/ has the addresses of the brokers and our keystore. Check both.
+		here, err := cluster.Open(ctx, program, auth, cluster.Needs{Topic: topic, Write: true})
 		if err != nil {
 			return err
 		}
-		here, err := cluster.Open(ctx, program, found, cluster.Needs{Topic: topic, Write: true})
-		if err != nil {
-			return err
-		}
+
+		// Make the client. The comments name the options of other Kafka clients.
 		client, err := kgo.NewClient(append(here.Options(),
-			kgo.SeedBrokers(here.Brokers...), kgo.DialTLSConfig(here.TLS),
+			kgo.SeedBrokers(here.Brokers...), // bootstrap.servers
+			kgo.DialTLSConfig(here.TLS),      // security.protocol=SSL, ssl.keystore.location
 			kgo.DefaultProduceTopic(topic),
 			kgo.RequiredAcks(kgo.AllISRAcks()), // acks=all: every replica in sync has the message
-			kgo.MaxBufferedBytes(64<<20),       // buffer.memory: a fast pipe waits for the brokers
+			kgo.MaxBufferedBytes(64<<20),       // buffer.memory: with more, Produce waits
 		)...)
 		if err != nil {
 			return err
 		}
 		defer client.Close()
 
-		return deliver.Lines(ctx, program, here, client, func(message *kgo.Record) {
+		// After Ctrl-C we read no more lines, and what we have read gets a second to arrive.
+		sending, stop := cli.Grace(ctx, time.Second)
+		defer stop()
+
+		// Produce puts the message into a buffer and returns. The client sends it together with
+		// others, and calls the function when the brokers have the message, or when they refuse it.
+		input := deliver.Stdin(program, here, client)
+		for number, line := range input.Lines(ctx) {
+			message := &kgo.Record{Value: line}
 			if program.Flags.Changed("key") {
 				message.Key = []byte(*key)
 			}
-		})
+			client.Produce(sending, message, func(message *kgo.Record, err error) {
+				if err == nil && input.Typed {
+					program.Say("partition %d, offset %d", message.Partition, message.Offset)
+				}
+				input.Acknowledged(number, err)
+			})
+		}
+
+		client.Flush(sending) // waits until every message is acknowledged
+		return input.Result()
 	})
 }

@@ -31,12 +31,12 @@ func apply() {
 		"Makes a topic for each student on the cluster, and gives the student the right to write and read it\n"+
 			"and to be a member of any group. Run again, it makes what is missing.",
 		"enroll apply --auth creds/admin")
-	flags := settings.AddFlags(program.Flags)
+	found := settings.AddFlags(program.Flags)
 	file := program.Flags.String("roster", "",
 		"`file` with the students' names (default: those of the folders\nin clients/, beside the admin's)")
 
 	run(program, func(ctx context.Context, _ []string) error {
-		found, err := flags.Find()
+		err := found.Find()
 		if err != nil {
 			return err
 		}

@@ -42,12 +42,12 @@ func check() {
 			"joined. Looks at addresses, certificates, replicas, retention and clocks of the brokers, too.\n"+
 			"No student's topic gets a message from it. Ends with status 1 if anything is wrong.",
 		"enroll check --auth creds/admin\nenroll check client7 --auth creds/admin --json")
-	flags := settings.AddFlags(program.Flags)
+	found := settings.AddFlags(program.Flags)
 	asJSON := program.Flags.Bool("json", false, "print JSON instead of a table")
 
 	run(program, func(ctx context.Context, args []string) error {
 		began := time.Now()
-		c, err := openChecker(ctx, program, flags)
+		c, err := openChecker(ctx, program, found)
 		if err != nil {
 			return err
 		}
@@ -90,8 +90,8 @@ type checker struct {
 	patience time.Duration
 }
 
-func openChecker(ctx context.Context, program *cli.Program, flags *settings.Flags) (*checker, error) {
-	found, err := flags.Find()
+func openChecker(ctx context.Context, program *cli.Program, found *settings.Settings) (*checker, error) {
+	err := found.Find()
 	if err != nil {
 		return nil, err
 	}

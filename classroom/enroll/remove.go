@@ -20,7 +20,7 @@ func remove() {
 		"Takes a student's rights away and deletes the student's topic with all its messages.\n"+
 			"Asks before it does.",
 		"enroll remove client7 --auth creds/admin")
-	flags := settings.AddFlags(program.Flags)
+	found := settings.AddFlags(program.Flags)
 	yes := program.Flags.BoolP("yes", "y", false, "do not ask")
 
 	run(program, func(ctx context.Context, args []string) error {
@@ -30,7 +30,7 @@ func remove() {
 		} else if !terminal.Is(os.Stdin) {
 			return &cli.Misuse{Problem: "remove asks first, and nobody is at a terminal to answer: --yes does without"}
 		}
-		found, err := flags.Find()
+		err := found.Find()
 		if err != nil {
 			return err
 		}

@@ -352,7 +352,8 @@ func (l login) join(ctx context.Context, group string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	late := cli.Grace(ctx, cli.LeaveTime/4)
+	late, stop := cli.Grace(ctx, cli.LeaveTime/4)
+	defer stop()
 	subscription := kmsg.NewConsumerMemberMetadata()
 	protocol := kmsg.NewJoinGroupRequestProtocol()
 	protocol.Name, protocol.Metadata = "range", subscription.AppendTo(nil)

@@ -39,7 +39,7 @@ type site struct {
 
 // findSite starts a cluster of our own or, where a topic is named, connects to the one that the
 // settings lead to. Our environment leads the programs to it.
-func findSite(ctx context.Context, program *cli.Program, flags *settings.Flags, topic, dir string) (_ *site, err error) {
+func findSite(ctx context.Context, program *cli.Program, found *settings.Settings, topic, dir string) (_ *site, err error) {
 	s := &site{topic: topic, began: time.Now()}
 	defer func() {
 		if err != nil {
@@ -56,11 +56,12 @@ func findSite(ctx context.Context, program *cli.Program, flags *settings.Flags, 
 		os.Unsetenv("KAFKA_KEYSTORE_PASSWORD")
 		os.Setenv("KAFKA_AUTH", folder)
 	}
-	if s.found, err = flags.Find(); err != nil {
+	s.found = found
+	if err = found.Find(); err != nil {
 		return nil, err
 	}
-	os.Setenv("KAFKA_AUTH", s.found.Folder)
-	os.Setenv("KAFKA_BROKERS", strings.Join(s.found.Brokers, ","))
+	os.Setenv("KAFKA_AUTH", found.Folder)
+	os.Setenv("KAFKA_BROKERS", strings.Join(found.Brokers, ","))
 
 	needs := cluster.Needs{Topic: s.topic, Read: true, Write: true, Group: s.group("tour")}
 	here, err := cluster.Open(ctx, program, s.found, needs)

@@ -1,8 +1,12 @@
 // Consumer reads a topic as a group that has never read it before.
 //
-// Where such a group starts is the reset policy: earliest is the oldest message that the topic
-// still has, latest the next one to come. Run it once with each. The policy says nothing about a
-// group with committed offsets, which goes on there; so each run takes a group name of its own.
+// The reset policy decides where such a group starts. Earliest is the oldest message that the topic
+// still has, and latest is the next message to come. Run it once with each. A group with committed
+// offsets continues there, whatever the policy is. So each run uses a new group name.
+//
+// Usage:
+//
+//	go run ./commitoffsets/consumer client60 earliest
 package main
 
 import (
@@ -21,38 +25,54 @@ func main() {
 	program := cli.New("consumer <topic> earliest|latest",
 		"Prints each message of the topic, from the oldest or from now on.",
 		"consumer client60 earliest")
-	flags := settings.AddFlags(program.Flags)
-	count := program.Flags.UintP("count", "n", 0, "stop after `N` messages (default: never)")
+	auth := settings.AddFlags(program.Flags)
+	count := program.CountFlag("count", "n", "stop after `N` messages (default: never)")
 	out := display.To(os.Stdout, display.Value)
 
 	program.Run(func(ctx context.Context, args []string) error {
-		topic, start, name := args[0], args[1], group.NewName("commitoffsets")
-		found, err := flags.Find()
+		topic, name := args[0], group.NewName("commitoffsets")
+		reset := kgo.NewOffset().AtEnd() // the next message to come
+		if args[1] == "earliest" {
+			reset = kgo.NewOffset().AtStart() // the oldest message that is still there
+		}
+
+		// The folder auth/ has the addresses of the brokers and our keystore. Check both.
+		member, err := group.Open(ctx, program, auth, topic, name)
 		if err != nil {
 			return err
 		}
-		member, err := group.Open(ctx, program, found, topic, name)
-		if err != nil {
-			return err
-		}
-		program.Say("group %s, which has never read before", name)
-		member.Limit = *count
+		program.Say("group %s, which has never read this topic", name)
+
+		// Make the client, which joins the group. The comments name the options of other clients.
 		client, err := kgo.NewClient(append(member.Options(),
+			kgo.SeedBrokers(member.Brokers...), // bootstrap.servers
+			kgo.DialTLSConfig(member.TLS),      // security.protocol=SSL, ssl.keystore.location
 			kgo.ConsumeTopics(topic),
-			kgo.ConsumerGroup(name),                    // group.id
-			kgo.ConsumeResetOffset(group.Reset(start)), // auto.offset.reset=earliest or latest
-			kgo.Balancers(kgo.RangeBalancer()),         // partition.assignment.strategy=range
+			kgo.ConsumerGroup(name),       // group.id
+			kgo.ConsumeResetOffset(reset), // auto.offset.reset=earliest or latest
+			kgo.AutoCommitMarks(),         // enable.auto.commit, for what we mark
+			kgo.BlockRebalanceOnPoll(),    // no rebalance until AllowRebalance
 		)...)
 		if err != nil {
 			return err
 		}
-		defer member.Leave(client)
+		defer member.Leave(client) // the other members of the group get our partitions at once
 
-		for messages := range member.Poll(ctx, client) {
-			if err := out.Print(messages...); err != nil {
+		for printed := 0; printed < *count; {
+			fetches := client.PollRecords(ctx, *count-printed) // waits for messages
+			if err := member.Check(ctx, fetches); err != nil {
 				return err
 			}
+			for message := range fetches.RecordsAll() {
+				out.Print(message)
+				printed++
+			}
+			if err := out.Flush(); err != nil {
+				return err // not marked, so the group reads these messages again
+			}
+			client.MarkCommitRecords(group.Last(fetches)...) // printed, so we may commit them
+			client.AllowRebalance()
 		}
-		return member.Err()
+		return nil
 	})
 }

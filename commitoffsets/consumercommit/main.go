@@ -1,14 +1,14 @@
-// Consumercommit prints one message at a time, stores it, and only then commits it.
+// Consumercommit prints one message at a time, stores it, and only then commits it. Stop it before
+// "Message committed" and start it again with the same group: the message comes again. So each
+// message is stored at least once. Usage:
 //
-// Storing stands for a database that must have the message before the group may forget it. Stop the
-// program before "End Storing", start it again with the same group, and the message comes again: at
-// least once, never lost. Stop it after "Message committed", and the next one comes.
+//	go run ./commitoffsets/consumercommit client60 my_group --store-time 5s
 package main
 
 import (
 	"context"
-	"fmt"
 	"os"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -16,49 +16,65 @@ import (
 	"tkafka/pkg/display"
 	"tkafka/pkg/group"
 	"tkafka/pkg/settings"
-	"tkafka/pkg/storage"
 )
 
 func main() {
 	program := cli.New("consumercommit <topic> <group>", "Prints, stores and commits each message.",
 		"consumercommit client60 my_group --store-time 5s")
-	flags, out := settings.AddFlags(program.Flags), display.To(os.Stdout, display.Value)
-	database := storage.AddFlag(program.Flags, os.Stdout)
+	auth := settings.AddFlags(program.Flags)
+	takes := program.Flags.Duration("store-time", 10*time.Second, "how long to store a message")
+	out := display.To(os.Stdout, display.Value)
+
 	program.Run(func(ctx context.Context, args []string) error {
-		topic, name, oldest, late := args[0], args[1], kgo.NewOffset().AtStart(), cli.Grace(ctx, cli.LeaveTime/4)
-		found, err := flags.Find()
-		if err != nil {
-			return err
-		}
-		member, err := group.Open(ctx, program, found, topic, name)
+		topic, name := args[0], args[1]
+		// The folder auth/ has the addresses of the brokers and our keystore. Check both.
+		member, err := group.Open(ctx, program, auth, topic, name)
 		if err != nil {
 			return err
 		}
 		client, err := kgo.NewClient(append(member.Options(),
+			kgo.SeedBrokers(member.Brokers...), // bootstrap.servers
+			kgo.DialTLSConfig(member.TLS),      // security.protocol=SSL, ssl.keystore.location
 			kgo.ConsumeTopics(topic),
-			kgo.ConsumerGroup(name),            // group.id
-			kgo.ConsumeResetOffset(oldest),     // auto.offset.reset=earliest
-			kgo.DisableAutoCommit(),            // enable.auto.commit=false
-			kgo.Balancers(kgo.RangeBalancer()), // partition.assignment.strategy=range
+			kgo.ConsumerGroup(name),                           // group.id
+			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // auto.offset.reset=earliest
+			kgo.DisableAutoCommit(),                           // enable.auto.commit=false
+			kgo.BlockRebalanceOnPoll(),                        // no rebalance until AllowRebalance
 		)...)
 		if err != nil {
 			return err
 		}
 		defer member.Leave(client)
-
-		for message := range member.PollOne(ctx, client) {
-			if err := out.Print(message); err != nil {
+		for {
+			fetches := client.PollRecords(ctx, 1) // waits for one message
+			if err := member.Check(ctx, fetches); err != nil {
 				return err
 			}
-			if err := database.Store(ctx, message); err != nil {
-				return err
+			for message := range fetches.RecordsAll() {
+				if err := store(ctx, out, message, *takes); err != nil {
+					return member.NotCommitted(message, err) // it will be read again
+				}
+				// Commit exactly this message. Retry repeats it until a broker answers.
+				switch committed, err := member.Retry(ctx, client.CommitRecords, message); {
+				case err != nil:
+					return err
+				case committed:
+					out.Line("Message committed")
+				}
 			}
-			if err := member.Commit(late, message); err != nil {
-				member.NotCommitted(ctx, message, err)
-				continue // with the next message, if the group still has us
-			}
-			fmt.Println("Message committed")
+			client.AllowRebalance()
 		}
-		return member.Err()
 	})
+}
+
+// store prints the message and takes some time, as a database does.
+func store(ctx context.Context, out *display.Printer, message *kgo.Record, t time.Duration) error {
+	out.Print(message)
+	out.Line("Start Storing")
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(t):
+		return out.Line("End Storing")
+	}
 }

@@ -1,8 +1,12 @@
 // Consumer is one member of a group that shares the partitions of a topic.
 //
-// Start it twice: each member holds eight of sixteen partitions, and a message reaches the one that
-// holds its partition, never both. Stop one, and the other takes over. The range strategy gives
-// each member neighbouring partitions, and members written in other languages share them by it too.
+// Start it twice: each member gets eight of sixteen partitions. A message reaches the member that
+// has its partition, and no other. Stop one, and the other takes over. The range strategy assigns
+// neighbouring partitions, and members in other languages can use it, too.
+//
+// Usage:
+//
+//	go run ./consumergroup/consumer client60 my_group
 package main
 
 import (
@@ -19,9 +23,9 @@ import (
 
 func main() {
 	program := cli.New("consumer <topic> [group]",
-		"Prints the messages of the partitions that the group gives to this member.",
-		"consumer client60\nconsumer client60 another_group")
-	flags := settings.AddFlags(program.Flags)
+		"Prints the messages of the partitions that the group assigns to this member.",
+		"consumer client60\nconsumer client60 my_group")
+	auth := settings.AddFlags(program.Flags)
 	out := display.To(os.Stdout, "partition %p, offset %o, key %k, value %v\n")
 
 	program.Run(func(ctx context.Context, args []string) error {
@@ -29,30 +33,46 @@ func main() {
 		if len(args) > 1 {
 			name = args[1]
 		}
-		found, err := flags.Find()
-		if err != nil {
-			return err
-		}
-		member, err := group.Open(ctx, program, found, topic, name)
+
+		// The folder auth/ has the addresses of the brokers and our keystore. Check both.
+		member, err := group.Open(ctx, program, auth, topic, name)
 		if err != nil {
 			return err
 		}
 		client, err := kgo.NewClient(append(member.Options(),
+			kgo.SeedBrokers(member.Brokers...), // bootstrap.servers
+			kgo.DialTLSConfig(member.TLS),      // security.protocol=SSL, ssl.keystore.location
 			kgo.ConsumeTopics(topic),
 			kgo.ConsumerGroup(name),                         // group.id
 			kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
 			kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
+			kgo.AutoCommitMarks(),                           // enable.auto.commit, for what we mark
+			kgo.BlockRebalanceOnPoll(),                      // no rebalance until AllowRebalance
+			// A rebalance takes all partitions away from all members, and then assigns them anew.
+			kgo.OnPartitionsRevoked(func(ctx context.Context, c *kgo.Client, p map[string][]int32) {
+				err := c.CommitMarkedOffsets(ctx) // the next member starts at these offsets
+				member.Revoked(p, err)
+			}),
+			kgo.OnPartitionsAssigned(member.Assigned), // prints the partitions that are ours now
 		)...)
 		if err != nil {
 			return err
 		}
-		defer member.Leave(client)
+		defer member.Leave(client) // the other members get our partitions at once
 
-		for messages := range member.Poll(ctx, client) {
-			if err := out.Print(messages...); err != nil {
+		for {
+			fetches := client.PollFetches(ctx) // waits for messages of our partitions
+			if err := member.Check(ctx, fetches); err != nil {
 				return err
 			}
+			for message := range fetches.RecordsAll() {
+				out.Print(message)
+			}
+			if err := out.Flush(); err != nil {
+				return err // not marked, so the group reads these messages again
+			}
+			client.MarkCommitRecords(group.Last(fetches)...) // printed, so we may commit them
+			client.AllowRebalance()                          // now partitions may move
 		}
-		return member.Err()
 	})
 }

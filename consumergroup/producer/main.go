@@ -1,13 +1,18 @@
 // Producer sends each line of standard input to a topic, with the key 0, 1, 2 and so on.
 //
-// The key decides the partition: its hash, modulo the number of partitions. So the messages are
-// spread over all members of a consumer group, and those with the same key would always meet in the
-// same partition, in order.
+// The key decides the partition: its hash, modulo the number of partitions. So the messages reach
+// all members of a consumer group. Messages with the same key would always be in one partition, in
+// order.
+//
+// Usage:
+//
+//	seq 100 | go run ./consumergroup/producer client60
 package main
 
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -21,33 +26,45 @@ func main() {
 	program := cli.New("producer <topic>",
 		"Sends each line of standard input to the topic, with a key that grows by one.",
 		"seq 100 | producer client60")
-	flags := settings.AddFlags(program.Flags)
+	auth := settings.AddFlags(program.Flags)
 
 	program.Run(func(ctx context.Context, args []string) error {
 		topic := args[0]
-		found, err := flags.Find()
-		if err != nil {
-			return err
-		}
-		here, err := cluster.Open(ctx, program, found, cluster.Needs{Topic: topic, Write: true})
+
+		// The folder auth/ has the addresses of the brokers and our keystore. Check both.
+		here, err := cluster.Open(ctx, program, auth, cluster.Needs{Topic: topic, Write: true})
 		if err != nil {
 			return err
 		}
 		client, err := kgo.NewClient(append(here.Options(),
-			kgo.SeedBrokers(here.Brokers...), kgo.DialTLSConfig(here.TLS),
+			kgo.SeedBrokers(here.Brokers...), // bootstrap.servers
+			kgo.DialTLSConfig(here.TLS),      // security.protocol=SSL, ssl.keystore.location
 			kgo.DefaultProduceTopic(topic),
 			kgo.RequiredAcks(kgo.AllISRAcks()), // acks=all: every replica in sync has the message
-			kgo.MaxBufferedBytes(64<<20),       // buffer.memory: a fast pipe waits for the brokers
+			kgo.MaxBufferedBytes(64<<20),       // buffer.memory: with more, Produce waits
 		)...)
 		if err != nil {
 			return err
 		}
 		defer client.Close()
 
-		next := 0
-		return deliver.Lines(ctx, program, here, client, func(message *kgo.Record) {
-			message.Key = strconv.AppendInt(nil, int64(next), 10)
-			next++
-		})
+		// After Ctrl-C we read no more lines, and what we have read gets a second to arrive.
+		sending, stop := cli.Grace(ctx, time.Second)
+		defer stop()
+
+		input := deliver.Stdin(program, here, client)
+		key := 0
+		for number, line := range input.Lines(ctx) {
+			message := &kgo.Record{Key: strconv.AppendInt(nil, int64(key), 10), Value: line}
+			key++
+			client.Produce(sending, message, func(message *kgo.Record, err error) {
+				if err == nil && input.Typed {
+					program.Say("partition %d, offset %d", message.Partition, message.Offset)
+				}
+				input.Acknowledged(number, err)
+			})
+		}
+		client.Flush(sending) // waits until every message is acknowledged
+		return input.Result()
 	})
 }

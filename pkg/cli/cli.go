@@ -14,9 +14,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -82,7 +84,7 @@ func (p *Program) run(line []string, work func(ctx context.Context, args []strin
 	err := p.Flags.Parse(line)
 	switch {
 	case err != nil:
-		return p.misused(err.Error())
+		return p.misused(err)
 	case *help:
 		fmt.Print(p.help())
 		return 0
@@ -91,7 +93,7 @@ func (p *Program) run(line []string, work func(ctx context.Context, args []strin
 		return 0
 	}
 	if problem := p.wrongArguments(p.Flags.Args()); problem != "" {
-		return p.misused(problem)
+		return p.misused(&Misuse{problem})
 	}
 	ctx, release := p.untilSignalled()
 	defer release()
@@ -111,7 +113,7 @@ func (p *Program) Status(ctx context.Context, err error) int {
 		p.Say("%s", stopped)
 		return 0
 	case errors.As(err, &misuse):
-		return p.misused(misuse.Problem)
+		return p.misused(misuse)
 	}
 	p.Report(err)
 	return 1
@@ -122,8 +124,8 @@ type Misuse struct{ Problem string }
 
 func (m *Misuse) Error() string { return m.Problem }
 
-func (p *Program) misused(problem string) int {
-	p.Say("%s", problem)
+func (p *Program) misused(err error) int {
+	p.Report(err)
 	p.Say("usage: %s", p.usage)
 	p.Hint("--help shows all flags and an example")
 	return 2
@@ -247,6 +249,35 @@ func (p *Program) clearBottom() string {
 	}
 	return "\r\x1b[K"
 }
+
+// CountFlag adds a flag for a number of messages, 1 or more. Without the flag it is math.MaxInt: there
+// is no limit.
+func (p *Program) CountFlag(name, shorthand, usage string) *int {
+	n := count(math.MaxInt)
+	p.Flags.VarP(&n, name, shorthand, usage)
+	return (*int)(&n)
+}
+
+type count int
+
+func (n *count) Set(text string) error {
+	number, err := strconv.Atoi(text)
+	if err != nil || number < 1 {
+		return errors.New("not a number of messages, 1 or more")
+	}
+	*n = count(number)
+	return nil
+}
+
+// String returns nothing for "no limit", so that the help shows no default.
+func (n *count) String() string {
+	if *n == math.MaxInt {
+		return ""
+	}
+	return strconv.Itoa(int(*n))
+}
+
+func (n *count) Type() string { return "number" }
 
 // Count formats a number for people: 1,000,000.
 func Count[N int | int64](n N) string {

@@ -8,13 +8,15 @@ import (
 	"time"
 )
 
-// Grace returns a context that ends so long after ctx does. It is for work that a signal must not
-// interrupt at once: to deliver a message, to commit one. Make it once for all such work: ctx keeps
-// each one until it ends itself.
-func Grace(ctx context.Context, after time.Duration) context.Context {
+// Grace returns a context that ends some time after ctx does. It is for work that a signal must not
+// interrupt at once: to deliver a message, or to commit one.
+func Grace(ctx context.Context, after time.Duration) (context.Context, context.CancelFunc) {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	context.AfterFunc(ctx, func() { time.AfterFunc(after, cancel) })
-	return late
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(after, cancel) })
+	return late, func() {
+		stop()
+		cancel()
+	}
 }
 
 // untilSignalled returns a context that the first signal to stop cancels, and a function that

@@ -87,7 +87,7 @@ func request[Response kmsg.Response](
 	ctx context.Context, c *Cluster, address string, req kmsg.Request,
 ) (Response, error) {
 	var none Response
-	client, err := kgo.NewClient(append(c.Options(), kgo.SeedBrokers(address), kgo.DialTLSConfig(c.TLS),
+	client, err := kgo.NewClient(append(c.quiet(), kgo.SeedBrokers(address), kgo.DialTLSConfig(c.TLS),
 		kgo.DialTimeout(checkDialTime))...)
 	if err != nil {
 		return none, err

@@ -42,17 +42,20 @@ type Needs struct {
 	Group string // the consumer group to join; empty: none
 }
 
-// Open loads the credentials and checks the cluster: the brokers are reachable, they accept the
+// Open finds the settings, loads the credentials and checks the cluster: the brokers are reachable, they accept the
 // credentials, the topic exists, and the credentials have the rights that the program needs. It
 // takes less than five seconds, and each error has a hint. If some brokers do not answer, Open
 // reports them and continues with the others.
 func Open(ctx context.Context, program *cli.Program, found *settings.Settings, needs Needs) (*Cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
+	err := found.Find()
+	if err != nil {
+		return nil, err
+	}
 	c := &Cluster{Brokers: found.Brokers, program: program, settings: found}
 	c.watch = newWatch(c)
 	if found.TLS {
-		var err error
 		if c.TLS, err = tlsconf.Load(found.Folder, found.Password, program.Report); err != nil {
 			return nil, err
 		}
@@ -67,11 +70,15 @@ func Open(ctx context.Context, program *cli.Program, found *settings.Settings, n
 // Options are the options that each client of this cluster has, beside kgo.SeedBrokers and
 // kgo.DialTLSConfig.
 func (c *Cluster) Options() []kgo.Opt {
+	return append(c.quiet(), kgo.WithHooks(c.watch))
+}
+
+// quiet are the options without the reports about brokers.
+func (c *Cluster) quiet() []kgo.Opt {
 	return []kgo.Opt{
 		kgo.ClientID(c.program.Name),      // client.id
 		kgo.DisableClientMetrics(),        // enable.metrics.push=false
 		kgo.DialTimeout(10 * time.Second), // socket.connection.setup.timeout.ms
-		kgo.WithHooks(c.watch),
 	}
 }
 

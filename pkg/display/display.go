@@ -5,52 +5,48 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tkafka/pkg/cli"
 	"tkafka/pkg/terminal"
 )
 
-// Value is the format that prints each value on a line of its own.
+// Value is the format that prints the value of each message on a line of its own.
 const Value = "%v\n"
 
 // Printer prints messages to one stream. Into a file or a pipe it writes the exact bytes that were
-// sent; on a terminal it shows the bytes that could take it over in escaped form.
+// sent. On a terminal it shows bytes that could control the terminal in escaped form.
 //
-// It is a flag, too (pflag.Value): the user of the program can set its format.
+// It is also a flag (pflag.Value): the user of the program can set its format.
 type Printer struct {
 	out       *bufio.Writer
 	layout    string
-	parts     []part
+	formatter *kgo.RecordFormatter
 	formatted []byte
-	escape    bool
+	terminal  bool
 }
 
-// To makes a printer. The format is that of franz-go's kgo.NewRecordFormatter, which users of kcat
-// know: %t topic, %p partition, %o offset, %k key, %v value, \n newline. To panics if it does not
-// parse, since it stands in a program's text.
+// To makes a printer. The format is that of franz-go's kgo.NewRecordFormatter, and kcat's: %t topic,
+// %p partition, %o offset, %k key, %v value, \n newline. To panics if the format is wrong, because a
+// program contains it.
 func To(stream io.Writer, format string) *Printer {
-	p := &Printer{out: bufio.NewWriterSize(stream, 64<<10), escape: terminal.Is(stream)}
+	p := &Printer{out: bufio.NewWriterSize(stream, 64<<10), terminal: terminal.Is(stream)}
 	if err := p.Set(format); err != nil {
 		panic(err)
 	}
 	return p
 }
 
-// Set changes the format. A program sets it before the first message is printed.
+// Set changes the format. A program sets it before it prints the first message.
 func (p *Printer) Set(format string) error {
 	formatter, err := kgo.NewRecordFormatter(format)
 	if err != nil {
-		return fmt.Errorf(`%w (a format that works: '%%p %%o %%k %%v\n')`, err)
+		return cli.WithHint(err, `a format is like '%%p %%o %%k %%v\n'`)
 	}
-	parts := []part{{format: formatter}}
-	if p.escape {
-		if parts, err = split(format); err != nil {
-			return err
-		}
-	}
-	p.layout, p.parts = format, parts
+	p.layout, p.formatter = format, formatter
 	return nil
 }
 
@@ -60,15 +56,35 @@ func (p *Printer) String() string { return strings.ReplaceAll(p.layout, "\n", `\
 // Type names the kind of flag this is.
 func (p *Printer) Type() string { return "format" }
 
-// Print prints the messages and returns when all of them have reached the stream. A message is
-// never kept back to be written together with a later one.
-func (p *Printer) Print(messages ...*kgo.Record) error {
-	for _, message := range messages {
-		p.formatted = appendAll(p.formatted[:0], p.parts, message)
-		if _, err := p.out.Write(p.formatted); err != nil {
-			return fmt.Errorf("cannot write to standard output: %w", err)
-		}
+// exact matches a format that depends on the exact bytes: on lengths (%V) or encodings (%v{hex}).
+var exact = regexp.MustCompile(`%[A-Z]|\{`)
+
+// Print adds the message to the output. Call Flush after the last one that there is now: a message
+// must not wait for later ones.
+func (p *Printer) Print(message *kgo.Record) {
+	p.formatted = p.formatted[:0]
+	switch {
+	case !p.terminal:
+		p.formatted = p.formatter.AppendRecord(p.formatted, message)
+	case exact.MatchString(p.layout):
+		p.formatted = p.formatter.AppendRecord(p.formatted, message)
+		p.formatted = terminal.EscapeLines(p.formatted)
+	default:
+		shown := *message
+		shown.Key, shown.Value = terminal.Escape(message.Key), terminal.Escape(message.Value)
+		p.formatted = p.formatter.AppendRecord(p.formatted, &shown)
 	}
+	p.out.Write(p.formatted) // a failure is kept for Flush
+}
+
+// Line prints a line of the program itself, after the messages so far. It returns as Flush does.
+func (p *Printer) Line(text string) error {
+	fmt.Fprintln(p.out, text)
+	return p.Flush()
+}
+
+// Flush returns when all that was printed has reached the stream, or why it could not.
+func (p *Printer) Flush() error {
 	if err := p.out.Flush(); err != nil {
 		return fmt.Errorf("cannot write to standard output: %w", err)
 	}

@@ -1,17 +1,16 @@
-// Package group makes a client a well-behaved member of a consumer group: it says which partitions
-// it holds, gives them up cleanly, and tells what it waits for.
+// Package group adds to a member of a consumer group what is not part of the lesson: it checks the
+// group, prints which partitions the member has, explains errors, and leaves the group in time.
 //
-// The line that names the partitions is a promise: a message produced after it was printed is
-// received, by this member or by the one that gets the partition after it. See positions.go for
-// how it is kept.
+// The line with the assigned partitions is a promise: every message that is produced after it is
+// received, by this member or by the next one that gets the partition. See positions.go.
 package group
 
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -26,13 +25,10 @@ import (
 	"tkafka/pkg/settings"
 )
 
-// commitPause is the time between two attempts to commit while no broker can be reached.
-const commitPause = 250 * time.Millisecond
-
 // Member is a member of a consumer group.
 type Member struct {
-	// Limit is how many messages Poll hands out in all; 0 is no limit, and PollOne has none.
-	Limit uint
+	Brokers []string    // for kgo.SeedBrokers
+	TLS     *tls.Config // for kgo.DialTLSConfig
 
 	program *cli.Program
 	cluster *cluster.Cluster
@@ -40,30 +36,24 @@ type Member struct {
 	topic string
 	group string
 
-	// What the program chose for its client.
 	client     *kgo.Client
 	life       context.Context // the client's
 	giveUp     func()          // ends it
 	latest     bool            // auto.offset.reset
 	autoCommit bool            // enable.auto.commit
 
-	handedOut uint
-	err       error // why the last Poll ended
-
 	mu         sync.Mutex
-	owned      []int32  // what the group assigned to us
-	told       []int32  // what the last line said we hold
-	settled    bool     // the program is done with all it was handed
-	awaited    bool     // a rebalance waits until it is
-	leaving    bool     // we are on our way out
-	waiting    *waiting // nil while we hold an assignment
-	positioned bool     // has held partitions before
-	troubled   string   // the last trouble told
+	owned      []int32  // the partitions that the group assigned to us
+	printed    []int32  // the partitions in the last line that we printed
+	blocked    bool     // a rebalance waits for client.AllowRebalance
+	leaving    bool     // the program leaves the group
+	waiting    *waiting // nil while we have an assignment
+	positioned bool     // has had partitions before
+	troubled   string   // the last trouble that we printed
 }
 
-// Open checks the cluster, the topic and the group, as cluster.Open does, and makes a member of the
-// group that is to read the topic. It joins when its Options go to kgo.NewClient, together with
-// those that name topic, group, reset policy and balancer.
+// Open checks the cluster, the topic and the group, as cluster.Open does. The member joins the group
+// when its Options go into kgo.NewClient.
 func Open(ctx context.Context, program *cli.Program, found *settings.Settings, topic, group string) (
 	*Member, error,
 ) {
@@ -71,38 +61,34 @@ func Open(ctx context.Context, program *cli.Program, found *settings.Settings, t
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{program: program, cluster: here, topic: topic, group: group, settled: true}
+	m := &Member{Brokers: here.Brokers, TLS: here.TLS, program: program, cluster: here, topic: topic, group: group}
 	m.life, m.giveUp = context.WithCancel(context.Background())
 	return m, nil
 }
 
-// Options are the cluster's options and those that make the client a well-behaved member.
-//
-// Rebalances wait while a message that was handed out is being worked on (kgo.BlockRebalanceOnPoll),
-// as they do in the Java client and librdkafka, which rebalance within poll. So a partition is given
-// up with everything done on it committed, and the next member does not repeat it.
+// Options are the options that a member needs beside those of the lesson.
 func (m *Member) Options() []kgo.Opt {
 	return append(m.cluster.Options(),
-		kgo.SeedBrokers(m.cluster.Brokers...), kgo.DialTLSConfig(m.cluster.TLS),
 		kgo.WithHooks(m),
 		kgo.WithContext(m.life),
-		kgo.BlockRebalanceOnPoll(),
-		kgo.OnPartitionsAssigned(m.assigned),
+		kgo.OnPartitionsAssigned(m.Assigned),
 		kgo.OnPartitionsRevoked(m.revoked),
 		kgo.OnPartitionsLost(m.lost),
-		kgo.OnPartitionsCallbackBlocked(m.blocked),
+		kgo.OnPartitionsCallbackBlocked(m.callbackBlocked),
 		kgo.AdjustFetchOffsetsFn(m.positions),
-		// fetch.max.wait.ms, with the default of the other clients. The client asks each broker
-		// for its partitions in one request, and a partition that is ready a moment later than
-		// the rest waits for the next one: that would be franz-go's five seconds.
+		// partition.assignment.strategy: the default of other clients, so that they can share our groups.
+		kgo.Balancers(kgo.RangeBalancer()),
+		// fetch.max.wait.ms, as in other clients. The client asks each broker for its partitions in
+		// one request. A partition that is ready a moment later waits for the next request: that
+		// would be up to the five seconds of franz-go's default.
 		kgo.FetchMaxWait(500*time.Millisecond),
-		// Bounds the memory: one request at a time per broker of three, 5 MiB each.
+		// These bound the memory: one request at a time for each of three brokers, 5 MiB each.
 		kgo.MaxConcurrentFetches(3),
 		kgo.FetchMaxBytes(5<<20), // fetch.max.bytes
 	)
 }
 
-// OnNewClient is kgo's hook: the client exists and has not begun to work.
+// OnNewClient is a hook of kgo: the client exists and has not joined the group yet.
 func (m *Member) OnNewClient(client *kgo.Client) {
 	m.client = client
 	reset := client.OptValue(kgo.ConsumeResetOffset).(kgo.Offset)
@@ -111,127 +97,86 @@ func (m *Member) OnNewClient(client *kgo.Client) {
 	m.wait()
 }
 
-// Poll waits for messages and yields those that have arrived, at least one at a time. When the
-// loop's body comes to its end, they are dealt with: with automatic commit they count as read from
-// then on, and a rebalance that waited for them goes ahead. A body that returns or breaks leaves
-// them to be read again.
+// Check returns the error that ends a consumer's loop: the end of ctx, or an error that does not go
+// away with time. It reports other errors once, and the client tries again. A poll that has messages
+// always passes: the next poll returns the error again.
+func (m *Member) Check(ctx context.Context, fetches kgo.Fetches) error {
+	if fetches.NumRecords() > 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, failed := range fetches.Errors() {
+		if err := m.fatal(failed.Err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Last returns the last message of each partition. To mark or commit it is to do so with all
+// messages before it.
+func Last(fetches kgo.Fetches) (last []*kgo.Record) {
+	fetches.EachPartition(func(partition kgo.FetchTopicPartition) {
+		if n := len(partition.Records); n > 0 {
+			last = append(last, partition.Records[n-1])
+		}
+	})
+	return last
+}
+
+// Retry commits the message, and repeats it until a broker answers: franz-go itself gives up after half
+// a minute at most. After the end of ctx, there is half a second left. Commit is the method
+// CommitRecords of the client.
 //
-// The loop ends when Limit messages were handed out, when the context ends, or with an error that
-// waiting would not mend. Err tells.
-func (m *Member) Poll(ctx context.Context, client *kgo.Client) iter.Seq[[]*kgo.Record] {
-	return func(yield func([]*kgo.Record) bool) {
-		for {
-			var messages []*kgo.Record
-			if messages, m.err = m.poll(ctx, client, m.left()); m.err != nil {
-				return
-			}
-			m.settle(false)
-			m.handedOut += uint(len(messages))
-			if !yield(messages) {
-				return
-			}
-			m.settle(true)
-		}
-	}
-}
-
-// PollOne is Poll for one message at a time, without a limit.
-func (m *Member) PollOne(ctx context.Context, client *kgo.Client) iter.Seq[*kgo.Record] {
-	return func(yield func(*kgo.Record) bool) {
-		for {
-			messages, err := m.poll(ctx, client, 1)
-			if m.err = err; err != nil {
-				return
-			}
-			m.settle(false)
-			if !yield(messages[0]) || m.err != nil {
-				return
-			}
-			m.settle(true)
-		}
-	}
-}
-
-// Err returns why the loop over Poll or PollOne ended: cli.ErrDone at Poll's limit, the context's
-// error, or what cannot be mended by waiting, in plain words.
-func (m *Member) Err() error { return m.err }
-
-// Commit commits exactly this message (kgo.Client.CommitRecords): its partition goes on behind it. While no
-// broker can be reached it tries again, until ctx ends; franz-go gives up after half a minute at most.
-// The error is a broker's or the last of the connection. What follows from it, NotCommitted tells.
-func (m *Member) Commit(ctx context.Context, message *kgo.Record) error {
+// Retry reports whether the message is committed. If it is not because the group has removed this
+// member, Retry prints that, and the loop continues with the messages that the member gets next. Any
+// other failure is an error that ends the loop: the commit of a later message would include this one.
+func (m *Member) Retry(ctx context.Context, commit func(context.Context, ...*kgo.Record) error, message *kgo.Record) (
+	committed bool, err error,
+) {
+	late, stop := cli.Grace(ctx, cli.LeaveTime/4)
+	defer stop()
 	_, generation := m.client.GroupMetadata()
-	committing := kgo.PreCommitFnContext(ctx, func(commit *kmsg.OffsetCommitRequest) error {
-		if commit.Generation != generation { // another member may have the partition by now
+	committing := kgo.PreCommitFnContext(late, func(request *kmsg.OffsetCommitRequest) error {
+		if request.Generation != generation { // another member may have the partition now
 			return kerr.IllegalGeneration
 		}
 		return nil
 	})
-	for {
-		err := m.client.CommitRecords(committing, message)
-		if err == nil || isKafka(err) || !pause(ctx, commitPause) {
-			return err
-		}
+	err = commit(committing, message)
+	for err != nil && !isKafka(err) && pause(late, 250*time.Millisecond) {
+		err = commit(committing, message)
 	}
-}
-
-// NotCommitted tells that a message could not be committed, and what follows from that. If the group
-// has gone on without us, the loop goes on with what we get when we are back. Otherwise it ends: the
-// commit of a later message would count for this one, too.
-func (m *Member) NotCommitted(ctx context.Context, message *kgo.Record, err error) {
-	place := fmt.Sprintf("partition %d, offset %d", message.Partition, message.Offset)
-	explained := m.explain(err)
 	switch {
-	case isGone(err):
-		m.err = fmt.Errorf("not committed: %w", explained)
+	case err == nil:
+		return true, nil
 	case cluster.IsOut(err):
-		m.program.Say("not committed: %v: %s will be read again by whoever has the partition", explained, place)
-	case ctx.Err() != nil:
-		m.err = cli.Stopped(fmt.Sprintf("stopped while committing: %s may be read again", place))
-	default:
-		m.err = fmt.Errorf("not committed: %w: %s will be read again", explained, place)
+		m.program.Say("%s is not committed: %v: the member with the partition will read it again", place(message), m.explain(err))
+		return false, nil
+	case isGone(err):
+		return false, fmt.Errorf("%s is not committed: %w", place(message), m.explain(err))
+	case late.Err() != nil:
+		return false, cli.Stopped("stopped while committing: " + place(message) + " may be read again")
 	}
+	return false, m.NotCommitted(message, m.explain(err))
 }
 
-// left is how many messages may still be handed out, -1 for all there are.
-func (m *Member) left() int {
-	if m.Limit == 0 {
-		return -1
+// NotCommitted adds to an error that the message is not committed. A signal to stop is a clean end.
+func (m *Member) NotCommitted(message *kgo.Record, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return cli.Stopped("stopped: " + place(message) + " is not committed and will be read again")
 	}
-	return int(m.Limit - m.handedOut)
+	return fmt.Errorf("%s is not committed and will be read again: %w", place(message), err)
 }
 
-// poll returns at least one message and most at the most. An error that comes beside messages is
-// left for the next call, which meets it again.
-func (m *Member) poll(ctx context.Context, client *kgo.Client, most int) ([]*kgo.Record, error) {
-	if most == 0 {
-		return nil, cli.ErrDone
-	}
-	for {
-		client.AllowRebalance()
-		fetches := client.PollRecords(ctx, most)
-		if messages := fetches.Records(); len(messages) > 0 {
-			return messages, nil
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		for _, failed := range fetches.Errors() {
-			if err := m.fatal(failed.Err); err != nil {
-				return nil, err
-			}
-		}
-	}
+func place(message *kgo.Record) string {
+	return fmt.Sprintf("partition %d, offset %d", message.Partition, message.Offset)
 }
 
-func (m *Member) settle(settled bool) {
-	m.mu.Lock()
-	m.settled = settled
-	m.mu.Unlock()
-}
-
-// fatal returns the error in plain words if waiting will not mend it. Any other is told once; the
-// client goes on trying.
+// fatal returns the error, explained, if it does not go away with time. It reports any other error
+// once.
 func (m *Member) fatal(err error) error {
 	switch {
 	case isFinal(err):
@@ -239,28 +184,34 @@ func (m *Member) fatal(err error) error {
 	case errors.Is(err, kgo.ErrClientClosed):
 		return err
 	}
-	var kicked *kgo.ErrGroupSession
-	if !errors.As(err, &kicked) { // that we are out of the group is told by lost
-		m.trouble(m.cluster.Explain(err, "topic "+m.topic).Error())
+	var removed *kgo.ErrGroupSession
+	if !errors.As(err, &removed) { // OnGroupManageError reports it
+		m.trouble(m.cluster.Explain(err, "topic "+m.topic))
 	}
 	return nil
 }
 
-// isFinal reports whether waiting will not mend the error.
+// isFinal reports whether the error does not go away with time.
 func isFinal(err error) bool {
 	return errors.Is(err, kerr.GroupAuthorizationFailed) || errors.Is(err, kerr.InconsistentGroupProtocol) ||
 		errors.Is(err, kerr.InvalidGroupID) || aboutTopic(err)
 }
 
-// aboutTopic reports whether the error is about the topic, be it the answer to a request for the group.
+// aboutTopic reports whether the error is about the topic, even if the request was for the group.
 func aboutTopic(err error) bool { return errors.Is(err, kerr.TopicAuthorizationFailed) || isGone(err) }
 
-// isGone reports whether the topic is not there any more.
+// isGone reports whether the topic does not exist any more.
 func isGone(err error) bool {
 	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
 }
 
-// explain words an error that came with work on the group.
+// isKafka reports whether the error is the answer of a broker.
+func isKafka(err error) bool {
+	var kafka *kerr.Error
+	return errors.As(err, &kafka)
+}
+
+// explain explains an error of work with the group.
 func (m *Member) explain(err error) error {
 	if aboutTopic(err) {
 		return m.cluster.Explain(err, "topic "+m.topic)
@@ -268,101 +219,100 @@ func (m *Member) explain(err error) error {
 	return m.cluster.Explain(err, "group "+m.group)
 }
 
-// trouble tells something once, until something else is to be told.
-func (m *Member) trouble(text string) {
+// trouble reports the error, unless it was the last one that it reported.
+func (m *Member) trouble(err error) {
 	m.mu.Lock()
-	again := m.troubled == text
-	m.troubled = text
+	again := m.troubled == err.Error()
+	m.troubled = err.Error()
 	m.mu.Unlock()
 	if !again {
-		m.program.Say("%s", text)
+		m.program.Report(err)
 	}
 }
 
-// assigned is called at the end of a rebalance with the partitions that were added.
-func (m *Member) assigned(ctx context.Context, _ *kgo.Client, added map[string][]int32) {
+// revoked is the callback of a member, unless its program has its own.
+func (m *Member) revoked(ctx context.Context, client *kgo.Client, revoked map[string][]int32) {
+	var err error
+	if m.autoCommit && len(revoked) > 0 {
+		err = client.CommitMarkedOffsets(ctx)
+	}
+	m.Revoked(revoked, err)
+}
+
+// Assigned is for kgo.OnPartitionsAssigned: at the end of a rebalance, these partitions are added. The
+// line about them comes as soon as the offsets to read from are known.
+func (m *Member) Assigned(ctx context.Context, _ *kgo.Client, added map[string][]int32) {
 	m.mu.Lock()
 	m.owned = append(m.owned, added[m.topic]...)
 	slices.Sort(m.owned)
 	nothing := len(m.owned) == 0
 	m.mu.Unlock()
-	if nothing { // and so nobody will ask for positions
-		m.tellNothing(ctx)
+	if nothing {
+		m.printNothing(ctx)
 	}
 }
 
-// revoked is called when a rebalance begins, or when we leave: what is done is committed while the
-// partitions are still ours.
-func (m *Member) revoked(ctx context.Context, client *kgo.Client, partitions map[string][]int32) {
-	m.mu.Lock()
-	settled, leaving := m.settled, m.leaving
-	m.mu.Unlock()
-	if m.autoCommit && settled && len(partitions) > 0 {
-		if err := client.CommitUncommittedOffsets(ctx); err != nil {
-			m.program.Say("could not commit: %v: the messages since the last commit will be read again",
-				m.explain(err))
-		}
+// Revoked is for kgo.OnPartitionsRevoked: at the start of a rebalance, and when the member leaves, these
+// partitions are taken away. It reports the error of the last commit for them, if there is one.
+func (m *Member) Revoked(revoked map[string][]int32, committing error) {
+	if committing != nil {
+		m.program.Report(fmt.Errorf("messages since the last commit will be read again: %w", m.explain(committing)))
 	}
-	m.disown(partitions)
+	m.disown(revoked)
+	m.mu.Lock()
+	leaving := m.leaving
+	m.mu.Unlock()
 	if !leaving {
 		m.wait()
 	}
 }
 
-// lost is called when a session with the group has failed, before OnGroupManageError tells why:
-// nothing can be committed any more.
+// lost is called when a session with the group has failed. Nothing can be committed any more. After
+// it, kgo calls OnGroupManageError with the reason.
 func (m *Member) lost(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
 	m.disown(partitions)
 }
 
-// OnGroupManageError is kgo's hook: it tells what ended a session with the group. The client joins
-// again on its own, unless the next Poll ends with the error.
+// OnGroupManageError is a hook of kgo: it reports what ended a session with the group. The client
+// joins again, unless the next poll returns an error that ends the program.
 func (m *Member) OnGroupManageError(err error) {
 	m.mu.Lock()
-	before, leaving := m.told, m.leaving
-	m.told = nil
+	before, leaving := m.printed, m.leaving
+	m.printed = nil
 	m.mu.Unlock()
 	if len(before) > 0 && !leaving && !isFinal(err) {
-		text := "cannot reach the coordinator of group " + m.group + ", and so hold no partition"
+		reason := "no answer from the coordinator of group " + m.group
 		if isKafka(err) {
-			text = m.explain(err).Error()
+			reason = m.explain(err).Error()
 		}
-		m.program.Say("%s: partitions %s pass to others unless we are back in time; joining again",
-			text, ranges(before))
+		m.program.Say("%s: partitions %s go to other members unless we rejoin in time; rejoining",
+			reason, ranges(before))
 	}
 	m.wait()
 }
 
-// isKafka reports whether a broker sent the error.
-func isKafka(err error) bool {
-	var kafka *kerr.Error
-	return errors.As(err, &kafka)
-}
-
-// blocked is called when revoked or lost is due and has to wait until the program is done with what it
-// was handed.
-func (m *Member) blocked(context.Context, *kgo.Client) {
+// callbackBlocked is called when a rebalance has to wait for client.AllowRebalance.
+func (m *Member) callbackBlocked(context.Context, *kgo.Client) {
 	m.mu.Lock()
-	m.awaited = true
+	m.blocked = true
 	m.mu.Unlock()
 }
 
 func (m *Member) disown(partitions map[string][]int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.awaited = false
+	m.blocked = false
 	m.owned = slices.DeleteFunc(m.owned, func(partition int32) bool {
 		return slices.Contains(partitions[m.topic], partition)
 	})
 }
 
-// Leave commits what is done and leaves the group, so that the other members get the partitions at
-// once. It takes less than cli.LeaveTime; where the cluster does not answer by then, it says what
-// follows from that. The client is of no use afterwards.
+// Leave commits what is marked and leaves the group, so that the other members get the partitions at
+// once. It takes half of cli.LeaveTime at most. Do not use the client after it.
 func (m *Member) Leave(client *kgo.Client) {
 	m.mu.Lock()
 	m.leaving = true
-	rebalancing := m.waiting != nil || m.awaited && !m.settled // what is settled is committed first
+	waiting, blocked := m.waiting != nil, m.blocked
 	m.mu.Unlock()
 	m.stopWaiting()
 
@@ -370,12 +320,18 @@ func (m *Member) Leave(client *kgo.Client) {
 	defer cancel()
 	left := make(chan error, 1)
 	go func() {
-		if rebalancing {
+		switch {
+		case waiting:
 			left <- m.leaveNow(ctx)
-			return
+		case blocked:
+			if m.autoCommit {
+				client.CommitMarkedOffsets(ctx)
+			}
+			left <- m.leaveNow(ctx)
+		default:
+			client.AllowRebalance()
+			left <- client.LeaveGroupContext(ctx) // not Close, which also waits for other brokers
 		}
-		client.AllowRebalance()
-		left <- client.LeaveGroupContext(ctx) // and no Close, which waits for brokers that do not answer, too
 	}()
 	var err error
 	select {
@@ -383,20 +339,20 @@ func (m *Member) Leave(client *kgo.Client) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	if err != nil && !isKafka(err) { // what a broker has against it is that we are no member any more
-		m.program.Say("could not leave group %s, the cluster does not answer: its other members get our"+
-			" partitions in 45 s, and what was not committed will be read again", m.group)
+	if err != nil && !isKafka(err) { // a broker can only answer that we are not a member any more
+		m.program.Say("cannot leave group %s: no answer from its coordinator: "+
+			"in 45 s its other members get our partitions and read again what is not committed", m.group)
 	}
 }
 
-// leaveNow leaves in the middle of a rebalance, with nothing to commit. The client would wait for
-// its end, and that can be 45 seconds, for a lost member. So the client is given up, before we leave
-// by a request of our own: told that its member is gone, it would join again as a new one.
+// leaveNow leaves in the middle of a rebalance. The client would first wait for the end of the
+// rebalance, up to 45 seconds if a member was killed. So we give up the client and send the request
+// ourselves. The order matters: a client that is not a member any more would join again.
 func (m *Member) leaveNow(ctx context.Context) error {
 	m.giveUp()
 	id, _ := m.client.GroupMetadata()
 	if id == "" {
-		return nil // never been a member
+		return nil // never was a member
 	}
 	client, err := m.cluster.Client()
 	if err != nil {
@@ -416,15 +372,7 @@ func (m *Member) leaveNow(ctx context.Context) error {
 	return kerr.ErrorForCode(resp.ErrorCode)
 }
 
-// NewName returns the name of a group that has never been there before.
+// NewName returns a group name that nobody has used before.
 func NewName(prefix string) string {
 	return prefix + "-" + strings.ToLower(rand.Text()[:12])
-}
-
-// Reset returns the position that a reset policy stands for: "earliest" or "latest".
-func Reset(policy string) kgo.Offset {
-	if policy == "earliest" {
-		return kgo.NewOffset().AtStart()
-	}
-	return kgo.NewOffset().AtEnd()
 }

@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -15,24 +16,23 @@ import (
 	"tkafka/pkg/cli"
 )
 
-// topicOffsets are where to read on, by topic and partition, as kgo.AdjustFetchOffsetsFn has them.
+// topicOffsets are the offsets to read from, by topic and partition, as in kgo.AdjustFetchOffsetsFn.
 type topicOffsets = map[string]map[int32]kgo.Offset
 
-// lister asks for one offset of each partition of some topics, such as kadm's ListEndOffsets.
+// lister asks for one offset of each partition, as kadm's ListEndOffsets does.
 type lister func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error)
 
-// positions turns what the group has committed into the exact offsets to read from, before the
-// first fetch, and then announces the partitions.
+// positions finds the exact offset to read from in each partition, before the first fetch. Then it
+// prints the line with the partitions.
 //
-// Left alone, the client would look up the end of a partition without a committed offset some time
-// after it was assigned, and a message produced in between would be "older". And it would commit
-// nothing for a partition before the first message: the next member to get it would look up the end
-// anew and miss what was produced meanwhile. Here the end is looked up now and, with automatic
-// commit, committed now, as the Java client commits each position it holds. Only then do we say
-// that the partition is ours.
+// By default, the client looks up the end of a partition some time after the assignment, if the group
+// has committed no offset for it. A message that is produced in between counts as older. And the
+// client commits nothing for a partition before its first message: the next member that gets the
+// partition looks up the end again, and misses the messages in between. So positions looks up the
+// end now and, with automatic commit, commits it now. The Java client commits each position, too.
 //
-// A committed offset may also be one that the topic does not have any more: retention deletes
-// messages, and a topic can be deleted and made anew. Then the reset policy decides.
+// The topic may not have a committed offset any more: retention deletes messages, and a topic can be
+// deleted and created again. Then the reset policy decides.
 func (m *Member) positions(ctx context.Context, offsets topicOffsets) (topicOffsets, error) {
 	partitions := offsets[m.topic]
 	starts, ends, total, err := m.bounds(ctx, partitions)
@@ -62,14 +62,14 @@ func (m *Member) positions(ctx context.Context, offsets topicOffsets) (topicOffs
 			return nil, err
 		}
 	}
-	m.tellPositions(committed, vanished, skipped, len(partitions) == total)
-	m.tell(total)
+	m.printPositions(committed, vanished, skipped, len(partitions) == total)
+	m.printPartitions(total)
 	return offsets, nil
 }
 
-// bounds returns the first offset of each of our partitions and the one that its next message will
-// get, and how many partitions the topic has. It asks until every one of ours has answered: a
-// partition whose broker is lost gets a new leader within seconds.
+// bounds returns the start and end offset of each of our partitions, and the number of partitions of
+// the topic. It asks until it has all of ours: if a broker is unreachable, its partitions get new
+// leaders within seconds.
 func (m *Member) bounds(ctx context.Context, partitions map[int32]kgo.Offset) (
 	starts, ends map[int32]int64, total int, err error,
 ) {
@@ -93,8 +93,8 @@ func (m *Member) bounds(ctx context.Context, partitions map[int32]kgo.Offset) (
 	}
 }
 
-// list asks for one offset of each partition, and fails if one of ours has no answer. That others'
-// have none, or that a broker which leads none of ours is lost, does not matter.
+// list asks for one offset of each partition. It fails if there is no answer for one of ours. The
+// other partitions do not matter.
 func (m *Member) list(ctx context.Context, ask lister, partitions map[int32]kgo.Offset) (
 	offsets map[int32]int64, total int, err error,
 ) {
@@ -122,8 +122,8 @@ func (m *Member) list(ctx context.Context, ask lister, partitions map[int32]kgo.
 	return offsets, total, err
 }
 
-// commit commits the offsets for this generation of the group. After a rebalance that came in
-// between, the broker refuses, and so it must: the partitions may be another's.
+// commit commits the offsets in this generation of the group. After another rebalance the broker
+// refuses them, because another member may have the partitions.
 func (m *Member) commit(ctx context.Context, offsets map[int32]kgo.EpochOffset) (err error) {
 	all := map[string]map[int32]kgo.EpochOffset{m.topic: offsets}
 	done := func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, failed error) {
@@ -143,10 +143,9 @@ func (m *Member) commit(ctx context.Context, offsets map[int32]kgo.EpochOffset) 
 	return err
 }
 
-// tellPositions says what the reset policy does and does not do here. That it does nothing for a
-// group with committed offsets is told to a member that begins alone: one that joins others goes on
-// where they are, and nobody expects otherwise.
-func (m *Member) tellPositions(committed, vanished int, skipped int64, alone bool) {
+// printPositions explains the reset policy. For a group with committed offsets it has no effect. Only
+// a member that starts alone prints this: nobody expects it for one that joins others.
+func (m *Member) printPositions(committed, vanished int, skipped int64, alone bool) {
 	policy := "earliest"
 	if m.latest {
 		policy = "latest"
@@ -156,10 +155,10 @@ func (m *Member) tellPositions(committed, vanished int, skipped int64, alone boo
 	m.positioned = true
 	m.mu.Unlock()
 	if committed > 0 && first && alone {
-		m.program.Say("group %s goes on at its committed offsets; %s counts only for a group without", m.group, policy)
+		m.program.Say("group %s continues at its committed offsets; %q applies only to a group that has none", m.group, policy)
 	}
 	if vanished > 0 {
-		m.program.Say("%s committed offsets of group %s are not in the topic any more: %s counts there",
+		m.program.Say("the topic does not have %s committed offsets of group %s any more: %q applies there",
 			cli.Count(vanished), m.group, policy)
 	}
 	switch {
@@ -170,12 +169,16 @@ func (m *Member) tellPositions(committed, vanished int, skipped int64, alone boo
 	}
 }
 
-// tell announces the partitions we hold out of all there are.
-func (m *Member) tell(total int) {
+// Assigned matches the line with the partitions of a member: their number, the number of all
+// partitions of the topic, and which they are, such as 0-7.
+var Assigned = regexp.MustCompile(`assigned (?P<count>\d+) of (?P<total>\d+) partitions: (?P<partitions>\d[\d,-]*)`)
+
+// printPartitions prints the partitions that we have.
+func (m *Member) printPartitions(total int) {
 	waited := m.stopWaiting()
 	m.mu.Lock()
-	now, before := slices.Clone(m.owned), m.told
-	m.told = now
+	now, before := slices.Clone(m.owned), m.printed
+	m.printed = now
 	m.mu.Unlock()
 	if slices.Equal(now, before) && !waited {
 		return
@@ -187,12 +190,12 @@ func (m *Member) tell(total int) {
 	m.program.Say("%s", line)
 }
 
-// tellNothing announces that we are a member without a partition, and why.
-func (m *Member) tellNothing(ctx context.Context) {
+// printNothing prints that we are a member without a partition, and why.
+func (m *Member) printNothing(ctx context.Context) {
 	waited := m.stopWaiting()
 	m.mu.Lock()
-	before, first := m.told, m.told == nil
-	m.told = []int32{}
+	before, first := m.printed, m.printed == nil
+	m.printed = []int32{}
 	m.mu.Unlock()
 	if len(before) == 0 && !first && !waited {
 		return
@@ -204,12 +207,12 @@ func (m *Member) tellNothing(ctx context.Context) {
 	m.program.Say("%s", line)
 }
 
-// reason says why the group had no partition for us, or nothing where the cluster does not answer
+// reason explains why the group has no partition for us. It is empty if the cluster does not answer
 // within a second.
 //
-// Usually there are more members than partitions. But a member can also be left out because others
-// read another topic: the one that shares out the partitions may not see ours. That is what happens
-// when two students take the same group name on one cluster.
+// Usually there are more members than partitions. But a member can also get none because the others
+// read another topic: the member that assigns the partitions may have no right to see ours. This
+// happens when two students use the same group name on one cluster.
 func (m *Member) reason(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -234,7 +237,7 @@ func (m *Member) reason(ctx context.Context) string {
 	partitions := len(topics[m.topic].Partitions)
 	switch {
 	case strangers != "":
-		return fmt.Sprintf(": group %s has members that read %s: take a group name of your own", m.group, strangers)
+		return fmt.Sprintf(": group %s has members that read %s, so choose your own group name", m.group, strangers)
 	case members > partitions && partitions > 0:
 		return fmt.Sprintf(": %d members share %d", members, partitions)
 	}
@@ -247,7 +250,7 @@ func without(all, some []int32) []int32 {
 	})
 }
 
-// ranges writes sorted partitions as 0-7,12.
+// ranges formats sorted partitions as 0-7,12.
 func ranges(partitions []int32) string {
 	var text strings.Builder
 	for i := 0; i < len(partitions); {

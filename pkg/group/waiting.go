@@ -2,27 +2,28 @@ package group
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 const (
-	// A member that is in the group after this time has not made anybody wait.
-	joinPatience = time.Second
-	// The others hear of a rebalance with their next heartbeat, within 3 seconds, and a new group
-	// waits 3 seconds for more members (group.initial.rebalance.delay.ms). Who has not come back by
-	// then may be lost.
-	lostPatience = 5 * time.Second
+	// joinTime is how long a member joins without a line about it.
+	joinTime = time.Second
+	// quietTime is how long the members of a rebalance may stay the same without a line about it. The
+	// other members notice a rebalance with their next heartbeat, within 3 seconds. A new group waits
+	// 3 seconds for more members (group.initial.rebalance.delay.ms), and 3 more if one came.
+	quietTime = 5 * time.Second
 )
 
 // waiting is the time between two assignments.
 type waiting struct {
-	stop context.CancelFunc
-	told bool // something was said about it; guarded by Member.mu
+	stop    context.CancelFunc
+	printed bool // guarded by Member.mu
 }
 
-// wait begins to tell what we wait for, until stopWaiting.
+// wait starts to print what we wait for, until stopWaiting.
 func (m *Member) wait() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -31,59 +32,67 @@ func (m *Member) wait() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	m.waiting = &waiting{stop: stop}
-	go m.tellWaiting(ctx, m.waiting)
+	go m.reportWaiting(ctx, m.waiting)
 }
 
-// stopWaiting returns whether there was anything to tell.
+// stopWaiting returns whether there was a line about it.
 func (m *Member) stopWaiting() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.waiting == nil {
 		return false
 	}
-	told := m.waiting.told
+	printed := m.waiting.printed
 	m.waiting.stop()
 	m.waiting = nil
-	return told
+	return printed
 }
 
-func (m *Member) tellWaiting(ctx context.Context, w *waiting) {
-	if !pause(ctx, joinPatience) {
+// reportWaiting explains why the assignment takes long: usually, another member takes no part in the
+// rebalance. It was killed, or it is still busy with a message. Then the members stay the same, while
+// a group that waits for more members gets new ones or continues.
+func (m *Member) reportWaiting(ctx context.Context, w *waiting) {
+	if !pause(ctx, joinTime) {
 		return
 	}
 	m.sayWaiting(w, "joining group "+m.group)
-	if !pause(ctx, lostPatience-joinPatience) {
-		return
-	}
-	for !m.sayWhy(ctx, w) {
+	members, since := []string(nil), time.Now()
+	for {
+		now, rebalancing := m.rebalancing(ctx)
+		if !rebalancing || len(now) < 2 || !slices.Equal(now, members) {
+			members, since = now, time.Now()
+		} else if time.Since(since) >= quietTime {
+			m.sayWaiting(w, "waiting for another member of group "+m.group+
+				": it was killed (the group waits up to 45 s), or it is busy with a message")
+			return
+		}
 		if !pause(ctx, time.Second) {
 			return
 		}
 	}
 }
 
-// sayWhy says what keeps the group from sharing out its partitions, if the cluster tells.
-func (m *Member) sayWhy(ctx context.Context, w *waiting) bool {
-	ask, cancel := context.WithTimeout(ctx, 2*time.Second)
+// rebalancing returns the members of the group, and whether it waits for some of them.
+func (m *Member) rebalancing(ctx context.Context) (members []string, rebalancing bool) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	groups, err := kadm.NewClient(m.client).DescribeGroups(ask, m.group)
+	groups, err := kadm.NewClient(m.client).DescribeGroups(ctx, m.group)
 	if err != nil {
-		return false
+		return nil, false
 	}
-	group := groups[m.group]
-	if group.Err != nil || group.State != "PreparingRebalance" || len(group.Members) < 2 {
-		return false
+	for _, member := range groups[m.group].Members {
+		members = append(members, member.MemberID)
 	}
-	m.sayWaiting(w, "waiting for a lost member of the group, up to 45 s (or for one that is busy with a message)")
-	return true
+	slices.Sort(members)
+	return members, groups[m.group].State == "PreparingRebalance"
 }
 
-// sayWaiting says it unless the wait is over.
+// sayWaiting prints the text unless the waiting is over.
 func (m *Member) sayWaiting(w *waiting, text string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.waiting == w {
-		w.told = true
+		w.printed = true
 		m.program.Say("%s", text)
 	}
 }

@@ -3,28 +3,35 @@ package lines
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 )
 
-// ErrTooLong is returned for a line that is longer than the reader's limit. The line has been read
-// to its end and forgotten; reading goes on with the next one.
+// ErrTooLong is returned for a line that is longer than the reader's limit. The reader has dropped
+// the line and continues with the next one.
 var ErrTooLong = errors.New("the line is too long")
 
-// Reader reads lines. Bytes are passed through as they are, UTF-8 or not.
+// Reader reads lines. It returns their bytes unchanged, UTF-8 or not.
 type Reader struct {
 	in    *bufio.Reader
 	limit int
 	long  []byte // a line that does not fit into in's buffer
 }
 
-// NewReader reads lines of at most limit bytes, the line end not counted.
+// NewReader reads lines of at most limit bytes, without the line end.
 func NewReader(in io.Reader, limit int) *Reader {
 	return &Reader{in: bufio.NewReaderSize(in, 64<<10), limit: limit}
 }
 
-// Next returns the next line without its end, which is \n or \r\n. The bytes are valid until the
-// next call. A last line without an end counts; after it the error is io.EOF.
+// Ready reports whether Next returns a line without waiting for more input.
+func (r *Reader) Ready() bool {
+	buffered, _ := r.in.Peek(r.in.Buffered())
+	return bytes.IndexByte(buffered, '\n') >= 0
+}
+
+// Next returns the next line without its end, \n or \r\n. The bytes are valid until the next call.
+// A last line without an end counts, too. After it the error is io.EOF.
 func (r *Reader) Next() ([]byte, error) {
 	line, err := r.in.ReadSlice('\n')
 	if err == bufio.ErrBufferFull {
@@ -44,8 +51,7 @@ func (r *Reader) Next() ([]byte, error) {
 	return line, nil
 }
 
-// nextLong goes on with a line that has filled the buffer. What is over the limit is read and
-// dropped.
+// nextLong continues a line that has filled the buffer. It drops what is over the limit.
 func (r *Reader) nextLong(begin []byte) ([]byte, error) {
 	r.long = append(r.long[:0], begin...)
 	for {

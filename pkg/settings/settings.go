@@ -38,12 +38,19 @@ const (
 	PropertiesFile = "client-ssl.properties"
 )
 
-// Flags are the settings given on the command line.
-type Flags struct{ brokers, auth *string }
+// Settings are the addresses of the cluster and the place of the credentials.
+type Settings struct {
+	Folder   string   // the credentials folder
+	Brokers  []string // host:port of the brokers to start from; they name the others
+	Password string   // of the keystore
+	TLS      bool     // false only if security.protocol is PLAINTEXT
 
-// AddFlags adds --brokers and --auth to a program.
-func AddFlags(flags *pflag.FlagSet) *Flags {
-	return &Flags{
+	brokers, auth *string // the flags
+}
+
+// AddFlags adds --brokers and --auth to a program. Find completes the settings.
+func AddFlags(flags *pflag.FlagSet) *Settings {
+	return &Settings{
 		brokers: flags.StringP("brokers", "b", "",
 			"`addresses` of the brokers, host:port,... (default: those in\nthe credentials folder, else "+DefaultBrokers+")"),
 		auth: flags.String("auth", "",
@@ -51,45 +58,36 @@ func AddFlags(flags *pflag.FlagSet) *Flags {
 	}
 }
 
-// Settings are the addresses of the cluster and the place of the credentials.
-type Settings struct {
-	Folder   string   // the credentials folder
-	Brokers  []string // host:port of the brokers to start from; they name the others
-	Password string   // of the keystore
-	TLS      bool     // false only if security.protocol is PLAINTEXT
+// Find looks for the settings, once, when the flags are parsed. It fails if there is no credentials folder,
+// if security.protocol is neither SSL nor PLAINTEXT, and if an address is not host:port.
+func (s *Settings) Find() (err error) {
+	if s.Folder != "" {
+		return nil // found before
+	}
+	if s.Folder, err = findFolder(first(*s.auth, os.Getenv("KAFKA_AUTH"))); err != nil {
+		return err
+	}
+	return s.read(first(*s.brokers, os.Getenv("KAFKA_BROKERS")))
 }
 
-// Find resolves the settings. It fails if there is no credentials folder, if security.protocol is
-// neither SSL nor PLAINTEXT, and if an address is not host:port.
-func (f *Flags) Find() (*Settings, error) {
-	folder, err := findFolder(first(*f.auth, os.Getenv("KAFKA_AUTH")))
-	if err != nil {
+// InFolder returns the settings of a credentials folder. The addresses of the brokers come from the
+// folder alone, not from the environment.
+func InFolder(folder string) (s *Settings, err error) {
+	s = new(Settings)
+	if s.Folder, err = findFolder(folder); err != nil {
 		return nil, err
 	}
-	return resolve(folder, first(*f.brokers, os.Getenv("KAFKA_BROKERS")))
+	return s, s.read("")
 }
 
-// InFolder resolves the settings for a credentials folder. The addresses of the brokers come from the
-// folder alone, not from flags or the environment.
-func InFolder(folder string) (*Settings, error) {
-	folder, err := findFolder(folder)
-	if err != nil {
-		return nil, err
-	}
-	return resolve(folder, "")
-}
-
-func resolve(folder, brokers string) (*Settings, error) {
-	path := filepath.Join(folder, PropertiesFile)
+// read reads the properties of the folder. The addresses of the brokers count more than those in it.
+func (s *Settings) read(brokers string) error {
+	path := filepath.Join(s.Folder, PropertiesFile)
 	properties, err := readProperties(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &Settings{
-		Folder:   folder,
-		Password: DefaultPassword,
-		TLS:      true,
-	}
+	s.Password, s.TLS = DefaultPassword, true
 	if password, ok := properties["ssl.keystore.password"]; ok {
 		s.Password = password
 	}
@@ -101,11 +99,11 @@ func resolve(folder, brokers string) (*Settings, error) {
 	case "PLAINTEXT":
 		s.TLS = false
 	default:
-		return nil, cli.WithHint(fmt.Errorf("%s: security.protocol=%s is not supported", path, protocol),
+		return cli.WithHint(fmt.Errorf("%s: security.protocol=%s is not supported", path, protocol),
 			"these programs use SSL, with a client certificate (mutual TLS)")
 	}
 	s.Brokers, err = ParseBrokers(first(brokers, properties["bootstrap.servers"], DefaultBrokers))
-	return s, err
+	return err
 }
 
 // ParseBrokers reads the addresses of brokers, host:port,host:port. Its errors name the part that is

@@ -38,7 +38,7 @@ func find(t *testing.T, dir, line string, env, files map[string]string) (*settin
 	if err := set.Parse(strings.Fields(line)); err != nil {
 		t.Fatal(err)
 	}
-	return flags.Find()
+	return flags, flags.Find()
 }
 
 func TestFind(t *testing.T) {

@@ -1,4 +1,4 @@
-// Package terminal knows whether a stream is a terminal and which bytes may be shown on one.
+// Package terminal detects terminals and makes text safe to show on one.
 package terminal
 
 import (
@@ -10,21 +10,25 @@ import (
 	"golang.org/x/term"
 )
 
-// Is reports whether the stream is a terminal: somebody reads it, or types into it.
+// Is reports whether the stream is a terminal, so that a person reads it or types into it.
 func Is(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// Escape returns the text as it can be shown on a terminal. A message may hold bytes that move
-// the cursor, set the title of the window or type into it (CVE-2021-25743 is such a case), so
-// whatever is not printable becomes visible instead: \x1b, \n, \u202e, and \xff for bytes that
-// are not UTF-8. The tab stays, and so does the backslash: this is for reading, not for decoding
-// again.
-func Escape(text []byte) []byte {
+// Escape returns the text as it can be shown on a terminal. A message may contain bytes that move the
+// cursor, set the title of the window or type into it (CVE-2021-25743 is such a case). So Escape
+// makes everything visible that is not printable: \x1b, \n, \u202e, and \xff for bytes that are not
+// UTF-8. A tab stays, and so does a backslash: the result is for reading, not for decoding.
+func Escape(text []byte) []byte { return escape(text, false) }
+
+// EscapeLines is Escape for a text of several lines: line ends stay, too.
+func EscapeLines(text []byte) []byte { return escape(text, true) }
+
+func escape(text []byte, lines bool) []byte {
 	clean := true
 	for _, b := range text {
-		if b < ' ' && b != '\t' || b >= 0x7f {
+		if b < ' ' && b != '\t' && (b != '\n' || !lines) || b >= 0x7f {
 			clean = false
 			break
 		}
@@ -38,7 +42,7 @@ func Escape(text []byte) []byte {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			escaped = fmt.Appendf(escaped, `\x%02x`, text[0])
-		case r == '\t' || unicode.IsPrint(r):
+		case r == '\t' || r == '\n' && lines || unicode.IsPrint(r):
 			escaped = append(escaped, text[:size]...)
 		case r == '\n':
 			escaped = append(escaped, `\n`...)
