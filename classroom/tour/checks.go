@@ -168,27 +168,21 @@ func committedAll(committed map[int32]int64, places map[string]place) error {
 	return nil
 }
 
-// assignment is what a member of a group reports about its partitions.
-type assignment struct {
-	partitions []int32
-	total      int
-}
-
 // noPartitions begins the line of a member that has none.
 const noPartitions = "no partitions"
 
-// parseAssignment reads a line such as "assigned 8 of 16 partitions: 0-7, lost 8-15".
-func parseAssignment(line string) (assignment, bool) {
+// parseAssignment reads the partitions of a member from a line such as "assigned 8 of 16 partitions:
+// 0-7, lost 8-15".
+func parseAssignment(line string) (partitions []int32, ok bool) {
 	if strings.HasPrefix(line, noPartitions) {
-		return assignment{}, true
+		return nil, true
 	}
 	found := process.Assigned.FindStringSubmatch(line)
 	if found == nil {
-		return assignment{}, false
+		return nil, false
 	}
 	part := func(name string) string { return found[process.Assigned.SubexpIndex(name)] }
-	var a assignment
-	a.total, _ = strconv.Atoi(part("total"))
+	count, err := strconv.ParseInt(part("count"), 10, 32)
 	for span := range strings.SplitSeq(part("partitions"), ",") {
 		from, to, isRange := strings.Cut(span, "-")
 		if !isRange {
@@ -196,24 +190,24 @@ func parseAssignment(line string) (assignment, bool) {
 		}
 		first, err1 := strconv.ParseInt(from, 10, 32)
 		last, err2 := strconv.ParseInt(to, 10, 32)
-		if errors.Join(err1, err2) != nil || last-first > int64(a.total) {
-			return assignment{}, false
+		if err = errors.Join(err, err1, err2); err != nil || last-first >= count {
+			return nil, false
 		}
 		for partition := first; partition <= last; partition++ {
-			a.partitions = append(a.partitions, int32(partition))
+			partitions = append(partitions, int32(partition))
 		}
 	}
-	return a, part("count") == strconv.Itoa(len(a.partitions))
+	return partitions, int64(len(partitions)) == count
 }
 
 // shared checks that each partition has one member, and that the members have equally many, give or
 // take one.
-func shared(partitions int, members ...assignment) error {
+func shared(partitions int, members ...[]int32) error {
 	times := make(map[int32]int)
 	least, most := partitions, 0
 	for _, member := range members {
-		least, most = min(least, len(member.partitions)), max(most, len(member.partitions))
-		for _, partition := range member.partitions {
+		least, most = min(least, len(member)), max(most, len(member))
+		for _, partition := range member {
 			times[partition]++
 		}
 	}
@@ -270,10 +264,10 @@ func reachedOne(values []string, members ...[]string) error {
 }
 
 // inPartitionsOf checks that a member printed only messages of its partitions.
-func inPartitionsOf(printed []string, member assignment) error {
+func inPartitionsOf(printed []string, member []int32) error {
 	messages, err := parseMessages(printed)
 	for _, m := range messages {
-		if !slices.Contains(member.partitions, m.partition) {
+		if !slices.Contains(member, m.partition) {
 			return fmt.Errorf("%q of partition %d reached a member that does not have this partition", m.value, m.partition)
 		}
 	}

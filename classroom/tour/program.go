@@ -67,8 +67,7 @@ func (p *program) reported() []string {
 }
 
 // assignments returns what a member has reported about its partitions, each time that they changed.
-func (p *program) assignments() []assignment {
-	var all []assignment
+func (p *program) assignments() (all [][]int32) {
 	for _, line := range p.reported() {
 		if a, ok := parseAssignment(line); ok {
 			all = append(all, a)

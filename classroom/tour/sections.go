@@ -129,13 +129,13 @@ func consumerGroups(t *tour) {
 	alone := first.assignments()
 	second := t.start("member 2", "consumergroup/consumer", t.kafka.topic, group)
 	t.awaitAssigned(second)
-	if len(last(second.assignments()).partitions) > 0 { // then the first member has fewer, and reports it
+	if len(last(second.assignments())) > 0 { // then the first member has fewer, and reports it
 		t.awaitAnotherAssigned(first, len(alone))
 	}
 	firstHas, secondHas := last(first.assignments()), last(second.assignments())
 	t.check("alone, member 1 had every partition", shared(t.kafka.partitions, last(alone)))
 	t.check(fmt.Sprintf("together, the members have %d and %d partitions, and none in common",
-		len(firstHas.partitions), len(secondHas.partitions)), shared(t.kafka.partitions, firstHas, secondHas))
+		len(firstHas), len(secondHas)), shared(t.kafka.partitions, firstHas, secondHas))
 
 	t.step("Each message reaches one member.",
 		"The messages have the keys 0, 1, 2 and so on. The hash of the key selects the partition. "+
@@ -157,7 +157,7 @@ func consumerGroups(t *tour) {
 	t.stop(first)
 	between := numbers(33, 40)
 	t.send(between, "consumergroup/producer", t.kafka.topic)
-	if len(secondHas.partitions) < t.kafka.partitions {
+	if len(secondHas) < t.kafka.partitions {
 		t.awaitAnotherAssigned(second, before)
 	}
 	afterwards := numbers(41, 48)
