@@ -14,16 +14,17 @@ import (
 	"unicode/utf8"
 )
 
-// pkg is what go list tells about a package.
+// pkg is what go list reports about a package.
 type pkg struct {
 	ImportPath, Name, Dir string
+	GoFiles               []string // without tests
 	Deps                  []string
 	Imports               []string
 }
 
 func list(t *testing.T, patterns ...string) []pkg {
 	t.Helper()
-	command := exec.Command("go", append([]string{"list", "-json=ImportPath,Name,Dir,Deps,Imports"}, patterns...)...)
+	command := exec.Command("go", append([]string{"list", "-json=ImportPath,Name,Dir,GoFiles,Deps,Imports"}, patterns...)...)
 	command.Stderr = os.Stderr
 	out, err := command.Output()
 	if err != nil {
@@ -41,63 +42,81 @@ func list(t *testing.T, patterns ...string) []pkg {
 	}
 }
 
-// sections are the programs of the tutorial: every main package outside of classroom/.
-func sections(t *testing.T) (programs []pkg) {
+// sections returns the programs of the tutorial, by their folders: all main packages outside of
+// classroom/.
+func sections(t *testing.T) map[string]pkg {
+	t.Helper()
+	programs := make(map[string]pkg)
 	for _, p := range list(t, "tkafka/...") {
-		if p.Name == "main" && !strings.HasPrefix(p.ImportPath, "tkafka/classroom/") {
-			programs = append(programs, p)
+		if folder := strings.TrimPrefix(p.ImportPath, "tkafka/"); p.Name == "main" && !strings.HasPrefix(folder, "classroom/") {
+			programs[folder] = p
 		}
 	}
-	if len(programs) != 6 {
-		t.Fatalf("the tutorial has six programs, not %d", len(programs))
+	if len(programs) == 0 {
+		t.Fatal("no programs")
 	}
 	return programs
 }
 
-// A program is read on one screen.
-func TestProgramsFitOneScreen(t *testing.T) {
-	for _, program := range sections(t) {
+// A program is one file to read, on one screen.
+func TestProgramsAreShort(t *testing.T) {
+	const mostLines, mostColumns = 80, 100
+	for folder, program := range sections(t) {
+		if !slices.Equal(program.GoFiles, []string{"main.go"}) {
+			t.Errorf("%s has the files %q; a program is one file, main.go", folder, program.GoFiles)
+		}
 		text, err := os.ReadFile(filepath.Join(program.Dir, "main.go"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
-		if len(lines) > 60 {
-			t.Errorf("%s/main.go has %d lines, more than 60", program.ImportPath, len(lines))
+		if len(lines) > mostLines {
+			t.Errorf("%s/main.go has %d lines, more than %d", folder, len(lines), mostLines)
 		}
 		for i, line := range lines {
-			if width := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    ")); width > 100 {
-				t.Errorf("%s/main.go:%d is %d columns wide, more than 100", program.ImportPath, i+1, width)
+			if width := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    ")); width > mostColumns {
+				t.Errorf("%s/main.go:%d has %d columns, more than %d", folder, i+1, width, mostColumns)
 			}
-		}
-		if others, _ := filepath.Glob(filepath.Join(program.Dir, "*.go")); len(others) != 2 {
-			t.Errorf("%s has %d Go files; main.go and main_test.go are enough", program.ImportPath, len(others))
 		}
 	}
 }
 
-// A program imports the standard library, franz-go and pkg/, so no other program. By way of these, too,
-// it carries neither the embedded brokers nor a web server.
+// A program imports the standard library, franz-go and pkg/, but no other program. It never contains
+// the embedded brokers, a web server, or the packages that run programs.
 func TestProgramsStaySmall(t *testing.T) {
-	for _, program := range sections(t) {
+	for folder, program := range sections(t) {
 		for _, imported := range program.Imports {
 			first, _, _ := strings.Cut(imported, "/")
 			standard := first != "tkafka" && !strings.Contains(first, ".")
 			if !standard && !strings.HasPrefix(imported, "github.com/twmb/franz-go/") &&
 				!strings.HasPrefix(imported, "tkafka/pkg/") {
-				t.Errorf("%s imports %s", program.ImportPath, imported)
+				t.Errorf("%s imports %s", folder, imported)
 			}
 		}
-		for _, dep := range program.Deps {
-			if dep == "net/http" || strings.HasPrefix(dep, "github.com/twmb/franz-go/pkg/kfake") {
-				t.Errorf("%s depends on %s", program.ImportPath, dep)
+		mustNotContain(t, folder, program, "net/http", "testing", "github.com/twmb/franz-go/pkg/kfake", "tkafka/pkg/process")
+	}
+}
+
+// The tools for the classroom contain no packages for tests.
+func TestToolsContainNoTests(t *testing.T) {
+	for _, p := range list(t, "tkafka/classroom/...") {
+		mustNotContain(t, p.ImportPath, p, "testing", "github.com/rogpeppe/go-internal", "tkafka/pkg/testbed")
+	}
+}
+
+func mustNotContain(t *testing.T, name string, p pkg, packages ...string) {
+	t.Helper()
+	for _, dep := range p.Deps {
+		for _, forbidden := range packages {
+			if dep == forbidden || strings.HasPrefix(dep, forbidden+"/") {
+				t.Errorf("%s contains %s", name, dep)
 			}
 		}
 	}
 }
 
-// The tools are nobody's library, and tlsconf can be taken out of the project as it is.
-func TestWhoKnowsWhom(t *testing.T) {
+// No package imports the tools. tlsconf imports nothing of this module, so that a student can copy it.
+func TestImports(t *testing.T) {
 	for _, p := range list(t, "tkafka/...") {
 		for _, imported := range p.Imports {
 			if strings.HasPrefix(imported, "tkafka/classroom") {
@@ -110,7 +129,7 @@ func TestWhoKnowsWhom(t *testing.T) {
 	}
 }
 
-// The dependencies of the suite are few, and each has its reason in the history.
+// A new dependency needs a reason, in the commit that adds it here.
 func TestDependencies(t *testing.T) {
 	want := []string{
 		"github.com/creack/pty", "github.com/gofrs/flock", "github.com/rogpeppe/go-internal",

@@ -7,16 +7,18 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"tkafka/pkg/group"
 )
 
 var container = regexp.MustCompile(`--name (\w+)`)
 
-// TestDockerCommands types the README's docker commands, in the order of the text. It needs an engine
-// and a cluster on this machine, so CI runs it, .ci/readme-images, and nobody else: it is told of the
-// cluster by a folder of credentials with an unused topic.
+// TestDockerCommands types the docker commands of the READMEs, in their order. It needs a docker engine
+// and a cluster on this machine, so only CI runs it (.ci/readme-images). Two environment variables name
+// a credentials folder for the cluster and an unused topic.
 //
-// A command is typed as written, with two additions: the machine's network, as the README says for
-// a cluster on the same machine, and the image to build with, where a registry cannot be reached.
+// The test adds two things to the commands: the network of the machine, as the README describes it for
+// a cluster on the same machine, and the image to build with, for machines without a registry.
 func TestDockerCommands(t *testing.T) {
 	folder, topic := os.Getenv("TKAFKA_README_AUTH"), os.Getenv("TKAFKA_README_TOPIC")
 	if folder == "" {
@@ -30,44 +32,70 @@ func TestDockerCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(filepath.Join(root, "auth", "kafka.keystore.pkcs12"), 0o600); err != nil {
-		t.Fatal(err) // as issued: copying has made it 0644
+		t.Fatal(err) // CopyFS does not keep 0600
 	}
-	t.Cleanup(func() {
-		for name := range strings.FieldsSeq("simple_consumer simple_producer commit_consumer member_1 member_2") {
-			exec.Command("docker", "rm", "-f", name).Run() // what a failure has left running
+	all := dockerCommands(t)
+	t.Cleanup(func() { // after a failure, containers may still run
+		for _, command := range all {
+			if name := container.FindStringSubmatch(command); name != nil {
+				exec.Command("docker", "rm", "-f", name[1]).Run()
+			}
 		}
 	})
 	term := openTerminal(t, root, "docker")
-	commands := 0
-	for _, block := range transcripts(t) {
-		if block.mark != "docker" {
+	for _, command := range all {
+		command = strings.NewReplacer("<topic>", topic, "<group>", "readme-group").Replace(command)
+		t.Log(command)
+		term.docker(command)
+	}
+}
+
+func dockerCommands(t *testing.T) (all []string) {
+	t.Helper()
+	for _, b := range readmeBlocks(t) {
+		if b.kind != docker {
 			continue
 		}
-		for _, line := range block.lines {
+		for i, line := range b.lines {
 			command, ok := strings.CutPrefix(line, "$ ")
 			if !ok {
-				t.Fatalf("README.md:%d: only commands are expected here, not %q", block.line, line)
+				t.Fatalf("%s: %q is not a command", b.place(i), line)
 			}
-			command = strings.NewReplacer("<topic>", topic, "<group>", "readme-group").Replace(command)
-			t.Log(command)
-			term.docker(command)
-			commands++
+			all = append(all, command)
 		}
 	}
-	if commands < 15 {
-		t.Errorf("the README has %d docker commands only", commands)
+	return all
+}
+
+// A README builds and runs the image of every section.
+func TestDockerCommandsAreComplete(t *testing.T) {
+	dockerfile, err := os.ReadFile(filepath.Join("..", "docker", "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	images := regexp.MustCompile(`(?m)^FROM section AS (\w+)$`).FindAllStringSubmatch(string(dockerfile), -1)
+	if len(images) == 0 {
+		t.Fatal("docker/Dockerfile has no section")
+	}
+	all := strings.Join(dockerCommands(t), "\n")
+	for _, image := range images {
+		for _, pattern := range []string{`docker build .*--target ` + image[1] + ` `, `docker run .*tkafka/` + image[1] + ` `} {
+			if !regexp.MustCompile(pattern).MatchString(all) {
+				t.Errorf("no command like %s", pattern)
+			}
+		}
 	}
 }
 
 // sent is what producers send.
 const sent = "from the readme"
 
-// docker types a command and does what somebody who follows the tutorial does next.
+// docker types a command and does what a student does next.
 func (term *terminal) docker(command string) {
 	command = strings.Replace(command, "docker build ", `docker build --build-arg GO_IMAGE="$GO_IMAGE" `, 1)
 	command = strings.Replace(command, "docker run ", "docker run --network host ", 1)
 	if strings.HasPrefix(command, "docker stop member_1") {
-		// What the producer sent has reached one of the two, and not both.
+		// The message of the producer has reached one of the two members.
 		term.shell(`cat <(docker logs member_1 2>/dev/null) <(docker logs member_2 2>/dev/null) | grep -c "`+sent+`"`, `^1\r?$`)
 	}
 	typed := strings.Contains(command, "docker run") && strings.Contains(command, "-it")
@@ -80,14 +108,14 @@ func (term *terminal) docker(command string) {
 		term.press("\x04")
 	case typed:
 		term.press(command + "\n")
-		term.expect(`assigned \d+ of 16 partitions`)
+		term.expect(group.Assigned.String())
 		term.press("\x03")
 	case strings.HasPrefix(command, "docker logs -f"):
 		term.press(command + "\n")
 		term.expect(`^` + sent + `\r?$`)
 		term.press("\x03")
 		term.expect(shellPrompt)
-		return // interrupted: its status says nothing
+		return // its status is that of an interrupt
 	default:
 		term.press(command + "\n")
 	}
@@ -98,14 +126,14 @@ func (term *terminal) docker(command string) {
 		if name[1] == "member_2" {
 			want = "assigned 8 of 16"
 		}
-		term.shell("until docker logs "+name[1]+" 2>&1 | grep '"+want+"'; do sleep 0.1; done", `assigned \d+ of 16 partitions`)
+		term.shell("until docker logs "+name[1]+" 2>&1 | grep '"+want+"'; do sleep 0.1; done", group.Assigned.String())
 	}
 	if strings.HasPrefix(command, "docker stop") { // --rm frees the name a moment later
 		term.shell("while docker ps -a | grep -E 'simple_|member_'; do sleep 0.1; done; echo gone", `^gone\r?$`)
 	}
 }
 
-// shell types a command of the test's own and expects a line.
+// shell types a command of the test and expects a line.
 func (term *terminal) shell(command, line string) {
 	term.press(command + "\n")
 	term.expect(`\n`) // its echo

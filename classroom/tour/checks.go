@@ -7,43 +7,43 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tkafka/pkg/group"
 )
 
-// The checks look at what the programs have printed, from their start to their end, and at where the
-// messages are in the topic. They return nil or what is not as the tutorial says.
+// A check compares what the programs have printed, the places of the messages in the topic, and the
+// committed offsets. It returns nil, or what differs from the tutorial.
 
-// printedExactly checks that each of the messages was printed once, and nothing else.
+// printedExactly checks that each message was printed once, and nothing else.
 func printedExactly(printed, messages []string) error {
-	if err := printedAll(printed, messages); err != nil {
+	if err := printedOnce(printed, messages); err != nil {
 		return err
 	}
 	for _, line := range printed {
 		if !slices.Contains(messages, line) {
-			return fmt.Errorf("%q was printed, and should not have been", line)
+			return fmt.Errorf("%q was printed, but should not be", line)
 		}
 	}
 	return nil
 }
 
-// printedAll checks that each of the messages was printed once, among others or not.
-func printedAll(printed, messages []string) error {
+// printedOnce checks that each message was printed once. Other lines may be between them.
+func printedOnce(printed, messages []string) error {
 	times := make(map[string]int)
 	for _, line := range printed {
 		times[line]++
 	}
 	for _, message := range messages {
-		switch n := times[message]; n {
-		case 0:
+		if n := times[message]; n == 0 {
 			return fmt.Errorf("%q is missing", message)
-		case 1:
-		default:
+		} else if n > 1 {
 			return fmt.Errorf("%q was printed %d times", message, n)
 		}
 	}
 	return nil
 }
 
-// inOrder checks that messages of the same partition were printed in the order of their offsets.
+// inOrder checks that the messages of each partition were printed in the order of their offsets.
 func inOrder(printed []string, places map[string]place) error {
 	last := make(map[int32]string)
 	for _, line := range printed {
@@ -59,96 +59,89 @@ func inOrder(printed []string, places map[string]place) error {
 	return nil
 }
 
-// storing is how far a message came with consumercommit.
-type storing struct {
-	message           string
-	stored, committed bool
+// messageCommitted is the line that consumercommit prints after each commit.
+const messageCommitted = "Message committed"
+
+// reading is a message that consumercommit has read.
+type reading struct {
+	message   string
+	committed bool
 }
 
-// parseStoring reads what consumercommit printed: for each message its value, Start Storing, End
-// Storing and Message committed. Only for the last message may some be missing.
-func parseStoring(printed []string) ([]storing, error) {
-	var all []storing
-	for len(printed) > 0 {
-		steps := printed[:min(4, len(printed))]
-		printed = printed[len(steps):]
-		for i, want := range []string{"Start Storing", "End Storing", "Message committed"} {
-			if i+1 < len(steps) && steps[i+1] != want {
-				return nil, fmt.Errorf("%q was printed instead of %q, after message %q", steps[i+1], want, steps[0])
+// parseReadings finds the messages and the commits in the output of consumercommit.
+func parseReadings(printed []string, places map[string]place) ([]reading, error) {
+	var all []reading
+	for _, line := range printed {
+		if _, ok := places[line]; ok {
+			all = append(all, reading{message: line})
+		} else if line == messageCommitted {
+			if len(all) == 0 || all[len(all)-1].committed {
+				return nil, errors.New("a message was committed that the tour did not send")
 			}
+			all[len(all)-1].committed = true
 		}
-		all = append(all, storing{steps[0], len(steps) > 2, len(steps) > 3})
 	}
 	return all, nil
 }
 
-// interrupted checks the first run of consumercommit: it committed a message and was stopped while
-// it stored the next, and the group has committed the one and not the other. It returns both.
-func interrupted(printed []string, places map[string]place, committed map[int32]int64) (done, again string, err error) {
-	run, err := parseStoring(printed)
+// stoppedBetween checks the first run of consumercommit: it committed one message, was stopped while
+// it stored a second one, and the committed offsets of the group agree with that. It returns both.
+func stoppedBetween(printed []string, places map[string]place, committed map[int32]int64) (done, again string, err error) {
+	run, err := parseReadings(printed, places)
 	if err != nil {
 		return "", "", err
 	}
-	if len(run) != 2 || !run[0].committed || run[1].stored {
-		return "", "", fmt.Errorf("it should have committed one message and been stopped while it stored the next, and printed %q", printed)
+	if len(run) != 2 || !run[0].committed || run[1].committed {
+		return "", "", fmt.Errorf("consumercommit should read two messages and commit the first; it printed %q", printed)
 	}
 	done, again = run[0].message, run[1].message
-	for _, message := range []string{done, again} {
-		if _, ok := places[message]; !ok {
-			return "", "", fmt.Errorf("%q is not a message of this tour", message)
-		}
-	}
 	if at := places[done]; committed[at.partition] <= at.offset {
-		return "", "", fmt.Errorf("%q is not committed: partition %d goes on at offset %d", done, at.partition, committed[at.partition])
+		return "", "", fmt.Errorf("%q is not committed: partition %d has the committed offset %d", done, at.partition, committed[at.partition])
 	}
 	if at := places[again]; committed[at.partition] > at.offset {
-		return "", "", fmt.Errorf("%q is committed: partition %d goes on at offset %d", again, at.partition, committed[at.partition])
+		return "", "", fmt.Errorf("%q is committed: partition %d has the committed offset %d", again, at.partition, committed[at.partition])
 	}
 	return done, again, nil
 }
 
-// saidWhere checks that consumercommit, when it was stopped, named the place of the message.
-func saidWhere(said []string, at place) error {
-	want := fmt.Sprintf("partition %d, offset %d ", at.partition, at.offset)
-	for _, line := range said {
-		if strings.Contains(line, want) && strings.Contains(line, "read again") {
-			return nil
-		}
+// reportedPlace checks that consumercommit reported the place of a message.
+func reportedPlace(reported []string, at place) error {
+	want := fmt.Sprintf("partition %d, offset %d", at.partition, at.offset)
+	if !regexp.MustCompile(want + `\b`).MatchString(strings.Join(reported, "\n")) {
+		return fmt.Errorf("%s is missing in %q", want, reported)
 	}
-	return fmt.Errorf("it said nothing of %s", strings.TrimSpace(want))
+	return nil
 }
 
-// readAgain checks the second run: the message that was being stored came again, and as the first
-// of its partition.
+// readAgain checks the second run: the message came again, before all others of its partition.
 func readAgain(printed []string, again string, places map[string]place) error {
-	run, err := parseStoring(printed)
+	run, err := parseReadings(printed, places)
 	if err != nil {
 		return err
 	}
-	for _, s := range run {
-		if s.message == again {
+	for _, r := range run {
+		if r.message == again {
 			return nil
 		}
-		if places[s.message].partition == places[again].partition {
-			return fmt.Errorf("%q came before it, in the same partition", s.message)
+		if places[r.message].partition == places[again].partition {
+			return fmt.Errorf("%q came before %q, in the same partition", r.message, again)
 		}
 	}
 	return fmt.Errorf("%q did not come again", again)
 }
 
-// readOnce checks over both runs that everything was committed once, and only what was being stored
-// was read twice.
+// readOnce checks over both runs that each message was committed once, and only one was read twice.
 func readOnce(first, second []string, again string, places map[string]place) error {
 	times, commits := make(map[string]int), make(map[string]int)
 	for _, printed := range [][]string{first, second} {
-		run, err := parseStoring(printed)
+		run, err := parseReadings(printed, places)
 		if err != nil {
 			return err
 		}
-		for _, s := range run {
-			times[s.message]++
-			if s.committed {
-				commits[s.message]++
+		for _, r := range run {
+			times[r.message]++
+			if r.committed {
+				commits[r.message]++
 			}
 		}
 	}
@@ -164,73 +157,70 @@ func readOnce(first, second []string, again string, places map[string]place) err
 	return nil
 }
 
-// committedAll checks that the group goes on behind all messages.
+// committedAll checks that the committed offsets are behind all messages.
 func committedAll(committed map[int32]int64, places map[string]place) error {
 	for _, message := range texts(places) {
 		if at := places[message]; committed[at.partition] <= at.offset {
-			return fmt.Errorf("partition %d goes on at offset %d, and %q is at %d",
+			return fmt.Errorf("partition %d has the committed offset %d, and %q is at %d",
 				at.partition, committed[at.partition], message, at.offset)
 		}
 	}
 	return nil
 }
 
-// assignment is what a member of a group said it holds.
-type assignment struct {
-	partitions []int32
-	total      int
-}
+// noPartitions begins the line of a member that has none.
+const noPartitions = "no partitions"
 
-var assignedLine = regexp.MustCompile(`^assigned (\d+) of (\d+) partitions: ([\d,-]*\d)(, lost .*)?$`)
-
-// parseAssignment reads a line such as "assigned 8 of 16 partitions: 0-7, lost 8-15".
-func parseAssignment(line string) (assignment, bool) {
-	if strings.HasPrefix(line, "no partitions") {
-		return assignment{}, true
+// parseAssignment reads the partitions of a member from a line such as "assigned 8 of 16 partitions:
+// 0-7, lost 8-15".
+func parseAssignment(line string) (partitions []int32, ok bool) {
+	if strings.HasPrefix(line, noPartitions) {
+		return nil, true
 	}
-	found := assignedLine.FindStringSubmatch(line)
+	found := group.Assigned.FindStringSubmatch(line)
 	if found == nil {
-		return assignment{}, false
+		return nil, false
 	}
-	var a assignment
-	a.total, _ = strconv.Atoi(found[2])
-	for part := range strings.SplitSeq(found[3], ",") {
-		from, to, isRange := strings.Cut(part, "-")
+	part := func(name string) string { return found[group.Assigned.SubexpIndex(name)] }
+	count, err := strconv.ParseInt(part("count"), 10, 32)
+	for span := range strings.SplitSeq(part("partitions"), ",") {
+		from, to, isRange := strings.Cut(span, "-")
 		if !isRange {
 			to = from
 		}
 		first, err1 := strconv.ParseInt(from, 10, 32)
 		last, err2 := strconv.ParseInt(to, 10, 32)
-		if errors.Join(err1, err2) != nil || last-first > int64(a.total) {
-			return assignment{}, false
+		if err = errors.Join(err, err1, err2); err != nil || last-first >= count {
+			return nil, false
 		}
 		for partition := first; partition <= last; partition++ {
-			a.partitions = append(a.partitions, int32(partition))
+			partitions = append(partitions, int32(partition))
 		}
 	}
-	return a, found[1] == strconv.Itoa(len(a.partitions))
+	return partitions, int64(len(partitions)) == count
 }
 
-// sharedOut checks that each partition is with one member, and that none has two more than another.
-func sharedOut(partitions int, members ...assignment) error {
-	holders := make(map[int32]int)
+// shared checks that each partition has one member, and that the members have equally many, give or
+// take one.
+func shared(partitions int, members ...[]int32) error {
+	times := make(map[int32]int)
 	least, most := partitions, 0
 	for _, member := range members {
-		least, most = min(least, len(member.partitions)), max(most, len(member.partitions))
-		for _, partition := range member.partitions {
-			holders[partition]++
+		least, most = min(least, len(member)), max(most, len(member))
+		for _, partition := range member {
+			times[partition]++
 		}
 	}
 	for partition := range int32(partitions) {
-		if n := holders[partition]; n != 1 {
-			return fmt.Errorf("partition %d is with %d members", partition, n)
+		if n := times[partition]; n != 1 {
+			return fmt.Errorf("partition %d has %d members", partition, n)
 		}
 	}
-	if len(holders) > partitions {
-		return fmt.Errorf("%d partitions are shared, and the topic has %d", len(holders), partitions)
+	if len(times) > partitions {
+		return fmt.Errorf("the members have %d partitions, and the topic has %d", len(times), partitions)
 	}
 	if most-least > 1 {
-		return fmt.Errorf("one member holds %d partitions and another %d", most, least)
+		return fmt.Errorf("one member has %d partitions and another one %d", most, least)
 	}
 	return nil
 }
@@ -243,9 +233,10 @@ type message struct {
 
 var messageLine = regexp.MustCompile(`^partition (\d+), offset \d+, key (.*), value (.*)$`)
 
-func parseMessages(printed []string) ([]message, error) {
+// parseMessages reads what members have printed.
+func parseMessages(members ...[]string) ([]message, error) {
 	var all []message
-	for _, line := range printed {
+	for _, line := range slices.Concat(members...) {
 		found := messageLine.FindStringSubmatch(line)
 		if found == nil {
 			return nil, fmt.Errorf("a member printed %q", line)
@@ -259,86 +250,66 @@ func parseMessages(printed []string) ([]message, error) {
 	return all, nil
 }
 
-// reachedOne checks that each of the values was printed by one member, once, and nothing else was.
+// reachedOne checks that each value was printed once, by one of the members, and nothing else.
 func reachedOne(values []string, members ...[]string) error {
+	messages, err := parseMessages(members...)
+	if err != nil {
+		return err
+	}
 	var printed []string
-	for _, lines := range members {
-		messages, err := parseMessages(lines)
-		if err != nil {
-			return err
-		}
-		for _, m := range messages {
-			printed = append(printed, m.value)
-		}
+	for _, m := range messages {
+		printed = append(printed, m.value)
 	}
 	return printedExactly(printed, values)
 }
 
-// reachedHolder checks that what a member printed was in its partitions.
-func reachedHolder(printed []string, holds assignment) error {
+// inPartitionsOf checks that a member printed only messages of its partitions.
+func inPartitionsOf(printed []string, member []int32) error {
 	messages, err := parseMessages(printed)
-	if err != nil {
-		return err
-	}
 	for _, m := range messages {
-		if !slices.Contains(holds.partitions, m.partition) {
-			return fmt.Errorf("%q of partition %d reached a member that does not hold it", m.value, m.partition)
+		if !slices.Contains(member, m.partition) {
+			return fmt.Errorf("%q of partition %d reached a member that does not have this partition", m.value, m.partition)
 		}
 	}
-	return nil
+	return err
 }
 
 // reachedNone checks that a member printed none of the values.
 func reachedNone(values, printed []string) error {
 	messages, err := parseMessages(printed)
-	if err != nil {
-		return err
-	}
 	for _, m := range messages {
 		if slices.Contains(values, m.value) {
 			return fmt.Errorf("%q reached the member that had left", m.value)
 		}
 	}
-	return nil
+	return err
 }
 
-// keysGrow checks that the first of the values had the key 0, and each next one the next.
-func keysGrow(values []string, members ...[]string) error {
-	for _, lines := range members {
-		messages, err := parseMessages(lines)
-		if err != nil {
-			return err
-		}
-		for _, m := range messages {
-			if n := slices.Index(values, m.value); n >= 0 && m.key != strconv.Itoa(n) {
-				return fmt.Errorf("%q has the key %s", m.value, m.key)
-			}
+// keysCount checks that the values have the keys 0, 1, 2 and so on.
+func keysCount(values []string, members ...[]string) error {
+	messages, err := parseMessages(members...)
+	for _, m := range messages {
+		if n := slices.Index(values, m.value); n >= 0 && m.key != strconv.Itoa(n) {
+			return fmt.Errorf("%q has the key %s", m.value, m.key)
 		}
 	}
-	return nil
+	return err
 }
 
-// sameKeySamePartition checks that messages with the same key met in the same partition.
+// sameKeySamePartition checks that all messages with the same key are in the same partition.
 func sameKeySamePartition(members ...[]string) error {
-	partitions := make(map[string]int32)
-	again := 0
-	for _, lines := range members {
-		messages, err := parseMessages(lines)
-		if err != nil {
-			return err
-		}
-		for _, m := range messages {
-			other, known := partitions[m.key]
-			if known && other != m.partition {
-				return fmt.Errorf("key %s was in partition %d and in partition %d", m.key, other, m.partition)
-			}
-			if known {
-				again++
-			}
-			partitions[m.key] = m.partition
-		}
+	messages, err := parseMessages(members...)
+	if err != nil {
+		return err
 	}
-	if again == 0 {
+	partitions := make(map[string]int32)
+	for _, m := range messages {
+		if other, known := partitions[m.key]; known && other != m.partition {
+			return fmt.Errorf("key %s is in partition %d and in partition %d", m.key, other, m.partition)
+		}
+		partitions[m.key] = m.partition
+	}
+	if len(partitions) == len(messages) {
 		return errors.New("no key came twice")
 	}
 	return nil

@@ -6,31 +6,31 @@ import (
 	"testing"
 )
 
-// Each check is shown a transcript that is as it should be, and broken ones.
+// Each check accepts a correct transcript and refuses wrong ones.
 func TestChecks(t *testing.T) {
 	places := map[string]place{"a1": {1, 0}, "a2": {1, 1}, "a3": {1, 2}, "b1": {2, 7}}
-	held := func(line string) assignment {
+	member := func(line string) []int32 {
 		a, ok := parseAssignment(line)
 		if !ok {
-			t.Fatalf("not understood: %s", line)
+			t.Fatalf("cannot read %s", line)
 		}
 		return a
 	}
 	full := func(messages ...string) (printed []string) {
 		for _, m := range messages {
-			printed = append(printed, m, "Start Storing", "End Storing", "Message committed")
+			printed = append(printed, m, "stores it", "has stored it", messageCommitted)
 		}
 		return printed
 	}
-	firstRun := append(full("a1"), "a2", "Start Storing")
-	interruption := func(printed []string, committed map[int32]int64) error {
-		done, again, err := interrupted(printed, places, committed)
+	firstRun := append(full("a1"), "a2", "stores it")
+	stopped := func(printed []string, committed map[int32]int64) error {
+		done, again, err := stoppedBetween(printed, places, committed)
 		if err == nil && (done != "a1" || again != "a2") {
-			t.Errorf("%q is done and %q comes again", done, again)
+			t.Errorf("%q is committed and %q comes again", done, again)
 		}
 		return err
 	}
-	low, high, all := held("assigned 2 of 4 partitions: 0-1"), held("assigned 2 of 4 partitions: 2-3, lost 0-1"), held("assigned 4 of 4 partitions: 0-3")
+	low, high, all := member("assigned 2 of 4 partitions: 0-1"), member("assigned 2 of 4 partitions: 2-3, lost 0-1"), member("assigned 4 of 4 partitions: 0-3")
 	const (
 		one   = "partition 0, offset 0, key 0, value 1"
 		two   = "partition 3, offset 0, key 1, value 2"
@@ -45,56 +45,57 @@ func TestChecks(t *testing.T) {
 		{"all printed", printedExactly([]string{"a", "b"}, []string{"b", "a"}), ""},
 		{"one missing", printedExactly([]string{"a"}, []string{"a", "b"}), `"b" is missing`},
 		{"one twice", printedExactly([]string{"a", "b", "a"}, []string{"a", "b"}), `"a" was printed 2 times`},
-		{"latest prints an old one", printedExactly([]string{"old", "new"}, []string{"new"}), `"old" was printed, and should not`},
-		{"among older ones", printedAll([]string{"old", "old", "a"}, []string{"a"}), ""},
-		{"missing among older ones", printedAll([]string{"old"}, []string{"a"}), `"a" is missing`},
-		{"twice among older ones", printedAll([]string{"a", "old", "a"}, []string{"a"}), "2 times"},
+		{"latest prints an old one", printedExactly([]string{"old", "new"}, []string{"new"}), `"old" was printed`},
+		{"among older ones", printedOnce([]string{"old", "old", "a"}, []string{"a"}), ""},
+		{"missing among older ones", printedOnce([]string{"old"}, []string{"a"}), `"a" is missing`},
+		{"twice among older ones", printedOnce([]string{"a", "old", "a"}, []string{"a"}), "2 times"},
 
 		{"in order", inOrder([]string{"a1", "b1", "a2"}, places), ""},
 		{"out of order", inOrder([]string{"a2", "b1", "a1"}, places), `in partition 1, "a1" came after "a2"`},
 
-		{"interrupted", interruption(firstRun, map[int32]int64{1: 1}), ""},
-		{"nothing committed", interruption(firstRun, nil), `"a1" is not committed`},
-		{"too much committed", interruption(firstRun, map[int32]int64{1: 2}), `"a2" is committed`},
-		{"stopped too late", interruption(append(firstRun, "End Storing"), map[int32]int64{1: 1}), "stopped while it stored"},
-		{"stopped too early", interruption(firstRun[:4], map[int32]int64{1: 1}), "stopped while it stored"},
-		{"committed without storing", interruption([]string{"a1", "Start Storing", "Message committed"}, map[int32]int64{1: 1}), `instead of "End Storing"`},
-		{"a message of others", interruption(append(full("x"), "a2", "Start Storing"), map[int32]int64{1: 1}), "not a message of this tour"},
-		{"place said", saidWhere([]string{"stopped while storing: partition 1, offset 1 is not committed and will be read again"}, places["a2"]), ""},
-		{"other place said", saidWhere([]string{"stopped while storing: partition 1, offset 12 is not committed and will be read again"}, places["a2"]), "nothing of partition 1, offset 1"},
+		{"stopped between", stopped(firstRun, map[int32]int64{1: 1}), ""},
+		{"nothing committed", stopped(firstRun, nil), `"a1" is not committed`},
+		{"too much committed", stopped(firstRun, map[int32]int64{1: 2}), `"a2" is committed`},
+		{"stopped too late", stopped(append(firstRun, messageCommitted), map[int32]int64{1: 2}), "should read two messages"},
+		{"stopped too early", stopped(firstRun[:4], map[int32]int64{1: 1}), "should read two messages"},
+		{"commit without a message", stopped([]string{"x", messageCommitted}, nil), "the tour did not send"},
+		{"two commits for one message", stopped(append(full("a1", "x"), "a2"), map[int32]int64{1: 1}), "the tour did not send"},
+		{"place", reportedPlace([]string{"stopped: partition 1, offset 1: not committed"}, places["a2"]), ""},
+		{"other place", reportedPlace([]string{"stopped: partition 1, offset 12: not committed"}, places["a2"]), "partition 1, offset 1 is missing"},
 
 		{"read again", readAgain(full("b1", "a2", "a3"), "a2", places), ""},
 		{"not read again", readAgain(full("b1"), "a2", places), `"a2" did not come again`},
-		{"read again, but not first", readAgain(full("b1", "a3", "a2"), "a2", places), `"a3" came before it`},
+		{"read again, but not first", readAgain(full("b1", "a3", "a2"), "a2", places), `"a3" came before "a2"`},
 		{"each once", readOnce(firstRun, full("b1", "a2", "a3"), "a2", places), ""},
 		{"committed one again", readOnce(firstRun, full("a1", "a2", "a3", "b1"), "a2", places), `"a1" was read 2 times`},
-		{"another twice", readOnce(firstRun, full("a2", "a3", "b1", "b1"), "a2", places), `"b1" was read 2 times`},
+		{"another one twice", readOnce(firstRun, full("a2", "a3", "b1", "b1"), "a2", places), `"b1" was read 2 times`},
 		{"one never", readOnce(firstRun, full("a2", "a3"), "a2", places), `"b1" was read 0 times`},
+		{"one without commit", readOnce(firstRun, append(full("a2", "a3"), "b1"), "a2", places), `"b1" was read 1 times and committed 0`},
 		{"all committed", committedAll(map[int32]int64{1: 3, 2: 8}, places), ""},
-		{"last not committed", committedAll(map[int32]int64{1: 2, 2: 8}, places), "partition 1 goes on at offset 2"},
-		{"partition not committed", committedAll(map[int32]int64{1: 3}, places), "partition 2 goes on at offset 0"},
+		{"last one not committed", committedAll(map[int32]int64{1: 2, 2: 8}, places), "partition 1 has the committed offset 2"},
+		{"partition not committed", committedAll(map[int32]int64{1: 3}, places), "partition 2 has the committed offset 0"},
 
-		{"shared", sharedOut(4, low, high), ""},
-		{"alone", sharedOut(4, all), ""},
-		{"one for two", sharedOut(1, held("assigned 1 of 1 partitions: 0"), held("no partitions: 2 members share 1")), ""},
-		{"overlapping", sharedOut(4, low, held("assigned 3 of 4 partitions: 1-3")), "partition 1 is with 2 members"},
-		{"not all", sharedOut(4, low, held("assigned 1 of 4 partitions: 3")), "partition 2 is with 0 members"},
-		{"not all, alone", sharedOut(4, low), "partition 2 is with 0"},
-		{"unfair", sharedOut(4, held("assigned 3 of 4 partitions: 0-2"), held("assigned 1 of 4 partitions: 3")), "holds 3 partitions and another 1"},
-		{"too many", sharedOut(3, low, high), "4 partitions are shared"},
+		{"shared", shared(4, low, high), ""},
+		{"alone", shared(4, all), ""},
+		{"one for two", shared(1, member("assigned 1 of 1 partitions: 0"), member("no partitions: 2 members share 1")), ""},
+		{"overlapping", shared(4, low, member("assigned 3 of 4 partitions: 1-3")), "partition 1 has 2 members"},
+		{"not all", shared(4, low, member("assigned 1 of 4 partitions: 3")), "partition 2 has 0 members"},
+		{"not all, alone", shared(4, low), "partition 2 has 0"},
+		{"unfair", shared(4, member("assigned 3 of 4 partitions: 0-2"), member("assigned 1 of 4 partitions: 3")), "has 3 partitions and another one 1"},
+		{"too many", shared(3, low, high), "have 4 partitions"},
 
 		{"one each", reachedOne([]string{"1", "2"}, []string{one}, []string{two}), ""},
 		{"reached both", reachedOne([]string{"1", "2"}, []string{one, two}, []string{two}), `"2" was printed 2 times`},
 		{"reached none", reachedOne([]string{"1", "2"}, []string{one}, nil), `"2" is missing`},
 		{"another line", reachedOne([]string{"1"}, []string{one, "panic"}), `printed "panic"`},
-		{"of its partition", reachedHolder([]string{one}, low), ""},
-		{"of another's partition", reachedHolder([]string{one, two}, low), `"2" of partition 3`},
+		{"of its partition", inPartitionsOf([]string{one}, low), ""},
+		{"of another member's partition", inPartitionsOf([]string{one, two}, low), `"2" of partition 3`},
 		{"after it had left", reachedNone([]string{"2"}, []string{one, two}), `"2" reached`},
 		{"before it left", reachedNone([]string{"2"}, []string{one}), ""},
-		{"keys grow", keysGrow([]string{"1", "2"}, []string{one}, []string{two, three}), ""},
-		{"keys do not grow", keysGrow([]string{"2", "1"}, []string{one}), `"1" has the key 0`},
+		{"keys count", keysCount([]string{"1", "2"}, []string{one}, []string{two, three}), ""},
+		{"keys do not count", keysCount([]string{"2", "1"}, []string{one}), `"1" has the key 0`},
 		{"same partition", sameKeySamePartition([]string{one, two}, []string{three}), ""},
-		{"other partition", sameKeySamePartition([]string{one}, []string{"partition 3, offset 1, key 0, value 3"}), "key 0 was in partition 0 and in partition 3"},
+		{"other partition", sameKeySamePartition([]string{one}, []string{"partition 3, offset 1, key 0, value 3"}), "key 0 is in partition 0 and in partition 3"},
 		{"no key twice", sameKeySamePartition([]string{one, two}), "no key came twice"},
 	} {
 		switch {
@@ -115,19 +116,19 @@ func TestParseAssignment(t *testing.T) {
 		"assigned 1 of 1 partitions: 0, lost nothing": {0},
 	} {
 		a, ok := parseAssignment(line)
-		if !ok || !slices.Equal(a.partitions, want) {
-			t.Errorf("%s: %v, %v", line, a.partitions, ok)
+		if !ok || !slices.Equal(a, want) {
+			t.Errorf("%s: %v, %v", line, a, ok)
 		}
 	}
 	for _, line := range []string{
 		"joining group g",
-		"assigned 8 of 16 partitions: 0-6", // it counts otherwise than it names
+		"assigned 8 of 16 partitions: 0-6", // the count is wrong
 		"assigned 2 of 16 partitions: ",
 		"assigned 2 of 16 partitions: 0-99999999999",
 		"assigned 2 of 2 partitions: 0-2000000000",
 	} {
 		if a, ok := parseAssignment(line); ok {
-			t.Errorf("%s: understood as %v", line, a)
+			t.Errorf("%s: read as %v", line, a)
 		}
 	}
 }

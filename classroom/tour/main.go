@@ -1,8 +1,8 @@
-// Tour performs the tutorial: it types the commands for you, shows what the programs print, and
-// checks each step.
+// Tour performs the tutorial with the real programs. It shows each command and what the programs
+// print, and it checks each step.
 //
-// Read sections.go beside it. Nothing is staged: the programs run as they do for you, as processes
-// that know of each other only what the cluster tells them.
+// Read sections.go beside it: it has the steps and the checks. The programs run as they do for a
+// student. Each is a process of its own, and only the cluster connects them.
 package main
 
 import (
@@ -17,17 +17,17 @@ import (
 
 func main() {
 	program := cli.New("tour",
-		"Performs the tutorial with the real programs and checks every step, on a cluster of its own or,\n"+
-			"with --topic, on an existing one. There nobody else should use the topic meanwhile.",
+		"Performs the tutorial with the real programs and checks each step. It starts a cluster of its own.\n"+
+			"With --topic it uses an existing cluster. Nobody else should use that topic at the same time.",
 		"go run ./classroom/tour --pause\n"+
 			"go run ./classroom/tour --auth client1/auth --topic client1")
-	flags := settings.AddFlags(program.Flags)
-	topic := program.Flags.String("topic", "", "run on an existing cluster, with this `topic`")
-	pause := program.Flags.Bool("pause", false, "wait for Enter between the steps")
+	auth := settings.AddFlags(program.Flags)
+	topic := program.Flags.String("topic", "", "use an existing cluster, with this `topic`")
+	pause := program.Flags.Bool("pause", false, "wait for Enter before each step")
 
 	program.Run(func(ctx context.Context, _ []string) error {
 		if *topic == "" && (program.Flags.Changed("auth") || program.Flags.Changed("brokers")) {
-			return &cli.Misuse{Problem: "an existing cluster needs --topic, the topic to use there"}
+			return &cli.Misuse{Problem: "--auth and --brokers need --topic, the topic on the existing cluster"}
 		}
 		started := time.Now()
 		dir, err := os.MkdirTemp("", "tkafka-tour-")
@@ -35,25 +35,27 @@ func main() {
 			return err
 		}
 		defer os.RemoveAll(dir)
-		here, err := findSite(ctx, program, flags, *topic, dir)
+		k, err := openKafka(ctx, program, auth, *topic, dir)
 		if err != nil {
 			return err
 		}
-		defer here.close()
+		defer k.close()
 
 		screen := newScreen(os.Stdout)
-		screen.title("Kafka, performed by the programs of the tutorial")
-		screen.say("", here.describe())
-		screen.say("", "The programs are being built ...")
+		screen.title("The tutorial, performed by its programs")
+		screen.say("", "This tour types the commands of the tutorial for you. It shows what the programs print, "+
+			"and checks each step. With --pause it waits for Enter before each step.")
+		screen.say("\n", k.describe())
+		screen.say("\n", "Building the programs ...")
 		programs, err := build(ctx, filepath.Join(dir, "bin"))
 		if err != nil {
 			return err
 		}
 
-		t := &tour{ctx: ctx, site: here, screen: screen, programs: programs, patience: patience}
+		t := newTour(ctx, k, screen, programs)
 		defer t.stopAll()
 		if *pause {
-			t.enter = readEnter(os.Stdin)
+			t.pause = readEnter(os.Stdin)
 		}
 		for _, section := range sections {
 			if !t.perform(section) {

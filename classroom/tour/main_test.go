@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,26 +25,27 @@ import (
 	"tkafka/pkg/cli"
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
+	"tkafka/pkg/settings"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"tour": main,
-		// Programs that do not print what they should.
+		// Programs that do not print what the tour waits for.
 		"silent": func() {
 			fmt.Println("something else")
 			time.Sleep(time.Hour)
 		},
 		"brief": func() {
 			fmt.Print("something else")
-			fmt.Fprint(os.Stderr, "brief: cannot go on") // its last words have no line end
+			fmt.Fprint(os.Stderr, "brief: cannot continue") // without a line end
 			os.Exit(3)
 		},
 	})
 }
 
-// command is the tour as a process, with a folder for its temporary files that must be empty in the
-// end.
+// command is the tour as a process. The folder for its temporary files must be empty at the end, and
+// no program from that folder may run.
 func command(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	temporary := t.TempDir()
@@ -56,12 +59,12 @@ func command(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	})
 	tour := exec.Command("tour", args...)
 	tour.Env = append(os.Environ(), "TMPDIR="+temporary, "KAFKA_AUTH=nowhere", "KAFKA_BROKERS=localhost:1", "KAFKA_KEYSTORE_PASSWORD=wrong")
-	complaints := new(bytes.Buffer)
-	tour.Stderr = complaints
-	return tour, complaints
+	problems := new(bytes.Buffer)
+	tour.Stderr = problems
+	return tour, problems
 }
 
-// running returns the processes that run a program from a folder, where the system tells (Linux).
+// running returns the processes that run a program from a folder. It finds them on Linux only.
 func running(t *testing.T, folder string) (all []string) {
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -75,17 +78,24 @@ func running(t *testing.T, folder string) (all []string) {
 	return all
 }
 
-// allOK runs the tour and requires that every check comes true.
-func allOK(t *testing.T, tour *exec.Cmd, complaints *bytes.Buffer) string {
+// allOK runs the tour and requires that all checks are ok.
+func allOK(t *testing.T, tour *exec.Cmd, problems *bytes.Buffer) string {
 	t.Helper()
 	var output bytes.Buffer
 	tour.Stdout = &output
 	if err := tour.Run(); err != nil {
-		t.Fatalf("%v\n%s\n%s", err, complaints, &output)
+		t.Fatalf("%v\n%s\n%s", err, problems, &output)
 	}
 	text := output.String()
-	if complaints.Len() > 0 || strings.Contains(text, "FAILED") || !strings.Contains(text, "\nAll 22 checks ok, in ") {
-		t.Errorf("%s%s", complaints, text)
+	all := regexp.MustCompile(`\nAll (\d+) checks ok, in `).FindStringSubmatch(text)
+	shown := strings.Count(text, "\n  ok      ")
+	if problems.Len() > 0 || strings.Contains(text, "FAILED") || all == nil || all[1] != strconv.Itoa(shown) {
+		t.Errorf("%s%s", problems, text)
+	}
+	for _, section := range sections { // once as a title, once in the summary
+		if !regexp.MustCompile(`\n` + regexp.QuoteMeta(section.name) + `: \d+ checks ok\n`).MatchString(text) {
+			t.Errorf("%s: no line in the summary", section.name)
+		}
 	}
 	for line := range strings.Lines(text) {
 		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
@@ -109,12 +119,14 @@ func contains(t *testing.T, text string, parts ...string) {
 
 func TestOwnCluster(t *testing.T) {
 	t.Parallel()
-	tour, complaints := command(t, "--pause")
-	tour.Stdin = strings.NewReader("\n\n") // then the input ends, and nobody is waited for
-	text := allOK(t, tour, complaints)
-	if steps := strings.Count(text, "(Enter goes on)"); steps != 8 {
-		t.Errorf("%d pauses", steps)
+	tour, problems := command(t, "--pause")
+	tour.Stdin = strings.NewReader("\n\n") // then the input ends, and the tour does not wait
+	text := allOK(t, tour, problems)
+	if pauses := strings.Count(text, "Press Enter"); pauses != 8 {
+		t.Errorf("%d pauses", pauses)
 	}
+	beginning, _, _ := strings.Cut(text, sections[0].name)
+	contains(t, beginning, "--pause")
 	contains(t, text,
 		"\n  $ go run ./consumer client60 --group simple_consumer\n",
 		"\n  consumer | assigned 16 of 16 partitions: 0-15\n",
@@ -123,7 +135,7 @@ func TestOwnCluster(t *testing.T) {
 		"\n  member 2 | assigned 16 of 16 partitions: 0-15\n")
 }
 
-// A student's rights are enough, and what is in the topic is no trouble.
+// The rights of a student are enough, and the topic may have messages.
 func TestExistingCluster(t *testing.T) {
 	t.Parallel()
 	right := func(kind kmsg.ACLResourceType, name string, operation kmsg.ACLOperation) kfake.ACL {
@@ -158,15 +170,15 @@ func TestExistingCluster(t *testing.T) {
 	admin := kadm.NewClient(client)
 	_, err = admin.CreateTopic(ctx, 1, -1, nil, narrow)
 	must(t, err)
-	older := []string{"hello", "Start Storing", "\x1b[31mred", "two\nlines", strings.Repeat("long ", 100), ""}
+	older := []string{"hello", messageCommitted, "\x1b[31mred", "two\nlines", strings.Repeat("long ", 100), ""}
 	for i := range 200 {
 		must(t, client.ProduceSync(ctx, kgo.KeySliceRecord(fmt.Append(nil, i), []byte(older[i%len(older)]))).FirstErr())
 	}
 
 	run := func(t *testing.T, args ...string) string {
-		tour, complaints := command(t, args...)
+		tour, problems := command(t, args...)
 		tour.Env = append(tour.Env, "KAFKA_BROKERS=", "KAFKA_KEYSTORE_PASSWORD=of the course")
-		return allOK(t, tour, complaints)
+		return allOK(t, tour, problems)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -179,15 +191,17 @@ func TestExistingCluster(t *testing.T) {
 	t.Run("older messages", func(t *testing.T) {
 		t.Parallel()
 		text := run(t, "--auth", auth, "--topic", full)
-		contains(t, text, "no topic made", "200", "earliest printed everything sent so far, besides older messages")
+		contains(t, text, " 200 messages", "and older messages\n")
 		if strings.Contains(text, "$ go run ./consumer client7 --group simple_consumer\n") {
-			t.Error("the group may have read before")
+			t.Error("the group may have read the topic before")
 		}
 	})
 	t.Run("one partition", func(t *testing.T) {
 		t.Parallel()
 		text := run(t, "--auth", auth, "--topic", narrow, "-b", cluster.Brokers()[0])
-		contains(t, text, "together they hold", "1 partitions")
+		if !strings.Contains(text, "1 and 0 partitions") && !strings.Contains(text, "0 and 1 partitions") {
+			t.Error(text)
+		}
 	})
 }
 
@@ -198,13 +212,13 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// Ctrl-C ends the tour, with all that it started, wherever it is.
+// Ctrl-C ends the tour and all its programs, at any time.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
-	for _, at := range []string{"being built", "assigned 16 of 16", "consumercommit | Start Storing"} {
+	for _, at := range []string{"Building", "assigned 16 of 16", "consumercommit | first order"} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
-			tour, complaints := command(t)
+			tour, problems := command(t)
 			stdout, err := tour.StdoutPipe()
 			must(t, err)
 			must(t, tour.Start())
@@ -214,7 +228,7 @@ func TestInterrupt(t *testing.T) {
 			if !strings.Contains(lines.Text(), at) {
 				t.Error("it ended before")
 			}
-			if at == "being built" {
+			if at == "Building" {
 				awaitBuild(t, tour)
 			}
 			asked := time.Now()
@@ -222,9 +236,9 @@ func TestInterrupt(t *testing.T) {
 			for lines.Scan() {
 			}
 			if err := tour.Wait(); err != nil {
-				t.Errorf("%v\n%s", err, complaints)
+				t.Errorf("%v\n%s", err, problems)
 			}
-			// What the machine takes to schedule the processes is not the tour's fault.
+			// A busy machine needs time to schedule the processes.
 			if took := time.Since(asked); took > cli.LeaveTime+time.Second {
 				t.Errorf("it took %v", took)
 			}
@@ -251,10 +265,10 @@ func awaitBuild(t *testing.T, tour *exec.Cmd) {
 	t.Error("nothing was built")
 }
 
-// A reader who has seen enough, as in tour | head, ends it.
+// The tour ends when nobody reads its output any more, as in tour | head.
 func TestReaderLeaves(t *testing.T) {
 	t.Parallel()
-	tour, complaints := command(t)
+	tour, problems := command(t)
 	stdout, err := tour.StdoutPipe()
 	must(t, err)
 	must(t, tour.Start())
@@ -262,8 +276,8 @@ func TestReaderLeaves(t *testing.T) {
 	for lines.Scan() && !strings.Contains(lines.Text(), "assigned") {
 	}
 	stdout.Close()
-	if err := tour.Wait(); err != nil || complaints.Len() > 0 {
-		t.Errorf("%v\n%s", err, complaints)
+	if err := tour.Wait(); err != nil || problems.Len() > 0 {
+		t.Errorf("%v\n%s", err, problems)
 	}
 }
 
@@ -272,51 +286,57 @@ func TestMisuse(t *testing.T) {
 	for _, test := range []struct {
 		args   []string
 		status int
-		says   string
+		want   string
 	}{
-		{[]string{"--auth", "nowhere"}, 2, "tour: an existing cluster needs --topic"},
+		{[]string{"--auth", "nowhere"}, 2, "tour: --auth and --brokers need --topic"},
 		{[]string{"--topic", "client1", "--auth", "nowhere"}, 1, "tour: no credentials: no ca.crt in nowhere"},
-		{[]string{"client1"}, 2, `tour: "client1" is one argument too many`},
+		{[]string{"client1"}, 2, `tour: unexpected argument "client1"`},
 	} {
-		tour, complaints := command(t, test.args...)
+		tour, problems := command(t, test.args...)
 		var exit *exec.ExitError
 		if err := tour.Run(); !errors.As(err, &exit) || exit.ExitCode() != test.status {
 			t.Errorf("%q: %v, want status %d", test.args, err, test.status)
 		}
-		if !strings.HasPrefix(complaints.String(), test.says) {
-			t.Errorf("%q: %s", test.args, complaints)
+		if !strings.HasPrefix(problems.String(), test.want) {
+			t.Errorf("%q: %s", test.args, problems)
 		}
 	}
 }
 
-// What never comes ends the tour: it says what it waited for and shows what came instead.
-func TestStuck(t *testing.T) {
-	t.Parallel()
-	built := make(programs)
-	for _, name := range []string{"silent", "brief"} {
+// newTestTour returns a tour with programs of this test, and its output.
+func newTestTour(t *testing.T, names ...string) (*tour, *bytes.Buffer) {
+	t.Helper()
+	built := make(executables)
+	for _, name := range names {
 		path, err := exec.LookPath(name)
 		must(t, err)
 		built[name] = path
 	}
-	const patience = 5 * time.Second // on a busy machine a program takes a second to say anything
+	output := new(bytes.Buffer)
+	return newTour(t.Context(), &kafka{found: &settings.Settings{}}, newScreen(output), built), output
+}
+
+// If the expected line does not come, the tour ends. It reports what is missing, and what came.
+func TestMissingLine(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name    string
 		perform func(*tour)
 		want    []string
 	}{
 		{"silent", func(t *tour) { t.awaitAssigned(t.start("consumer", "silent")) },
-			[]string{"nothing for 5s, waiting for the assigned line of consumer\n", "  something else\n"}},
+			[]string{"no assigned line from consumer after 5s\n", "  something else\n"}},
 		{"ended", func(t *tour) { t.awaitAssigned(t.start("consumer", "brief")) },
-			[]string{"consumer ended, waiting for the assigned line of consumer\n", "  something else\n", "  cannot go on\n"}},
-		{"does not take lines", func(t *tour) { t.send([]string{"a"}, "brief") },
-			[]string{"brief ended with status 3\n", "  cannot go on\n"}},
-		{"not there", func(t *tour) { t.start("consumer", "missing") },
+			[]string{"consumer ended: no assigned line from consumer\n", "  something else\n", "  cannot continue\n"}},
+		{"does not accept lines", func(t *tour) { t.send([]string{"a"}, "brief") },
+			[]string{"brief ended with status 3\n", "  cannot continue\n"}},
+		{"does not exist", func(t *tour) { t.start("consumer", "missing") },
 			[]string{"there is no program missing"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			var output bytes.Buffer
-			guide := &tour{ctx: t.Context(), screen: newScreen(&output), programs: built, patience: patience}
+			guide, output := newTestTour(t, "silent", "brief")
+			guide.timeout = 5 * time.Second // on a busy machine a program needs a second to start
 			parts := []section{{"first", func(t *tour) {
 				t.check("something else", nil)
 				test.perform(t)
@@ -328,29 +348,30 @@ func TestStuck(t *testing.T) {
 			if err := guide.summary(parts, time.Second); err == nil || err.Error() != "1 of 2 checks failed, after 1.0 s" {
 				t.Error(err)
 			}
-			guide.stopAll() // nothing prints any more
-			contains(t, output.String(), append(test.want, "second was not reached", "  FAILED  the section came to its end: ")...)
+			guide.stopAll() // no program prints any more
+			text := output.String()
+			contains(t, text, append(test.want, "\nfirst: 1 checks ok\n", "\nsecond: not performed\n")...)
+			if strings.Count(text, "  FAILED  the section is complete: ") != 2 { // at once, and in the summary
+				t.Error(text)
+			}
 		})
 	}
 }
 
-// How a program ends is checked too.
+// The exit status of a program is checked, too.
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	silent, err := exec.LookPath("silent")
-	must(t, err)
-	var output bytes.Buffer
-	guide := &tour{ctx: t.Context(), screen: newScreen(&output), programs: programs{"silent": silent}, patience: time.Minute}
+	guide, output := newTestTour(t, "silent")
 	parts := []section{{"first", func(t *tour) {
 		p := t.start("consumer", "silent")
-		t.await("a line", func() bool { return len(p.printed()) > 0 }, p)
+		t.await("line", func() bool { return len(p.printed()) > 0 }, p)
 		t.stop(p)
 	}}}
 	if !guide.perform(parts[0]) {
-		t.Error("it came to no end")
+		t.Error("it did not come to its end")
 	}
 	if err := guide.summary(parts, 0); err == nil {
 		t.Error("no error")
 	}
-	contains(t, output.String(), "FAILED  the programs of this section ended with status 0: consumer ended with status -1")
+	contains(t, output.String(), "FAILED  all programs ended with status 0: consumer ended with status -1")
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path"
 	"strings"
 	"time"
@@ -11,9 +13,9 @@ import (
 	"tkafka/pkg/cli"
 )
 
-// patience is how long the tour waits for what must happen. A real cluster takes 3 seconds to form
-// a group, and 6 when it is the first one ever.
-const patience = 30 * time.Second
+// stepTimeout is how long the tour waits for what must happen. A real cluster needs 3 seconds to form
+// a group, and 6 for its first group.
+const stepTimeout = 30 * time.Second
 
 // section is a part of the tutorial.
 type section struct {
@@ -21,57 +23,53 @@ type section struct {
 	perform func(*tour)
 }
 
-// check is something that the tutorial promises, and whether it came true.
+// check is something that the tutorial promises.
 type check struct {
 	what    string
-	problem error // nil: it did
+	problem error // nil if it is true
 }
 
-// short is the check without the lines after the first, which show what was printed.
-func (c check) short() check {
-	if c.problem != nil {
-		first, _, _ := strings.Cut(c.problem.Error(), "\n")
-		c.problem = errors.New(first)
-	}
-	return c
-}
-
-// tour is what a section performs with: it tells, starts programs, waits, and checks.
+// tour runs the sections. A section starts programs, waits for what they print, and checks it.
 //
-// As in a test, a step that cannot be done ends everything: the methods do not return then. So a
-// section reads as the student's session does, without the question after each line.
+// The methods do not return if a step is not possible: the section ends then, as a test does. So a
+// section reads like the session of a student.
 type tour struct {
 	ctx      context.Context
-	site     *site
+	kafka    *kafka
 	screen   *screen
-	programs programs
-	patience time.Duration
-	enter    func(context.Context) // nil without --pause
+	programs executables
+	timeout  time.Duration
+	pause    func(context.Context) // nil without --pause
 
-	processes []*process
-	ends      []error // of programs of this section that did not end as they should
-	results   []result
+	changed  chan struct{} // has a value when a program has printed a line or has ended
+	started  []*program
+	failures []error // of programs of this section that ended with a wrong status
+	results  []result
 }
 
-// result is what became of a section.
+func newTour(ctx context.Context, k *kafka, s *screen, programs executables) *tour {
+	return &tour{ctx: ctx, kafka: k, screen: s, programs: programs, timeout: stepTimeout, changed: make(chan struct{}, 1)}
+}
+
+// result is the result of a section.
 type result struct {
 	section string
 	checks  []check
 }
 
-// stuck is what ends a section: a step that cannot be done.
-type stuck struct{ err error }
+// sectionEnd ends a section: a step is not possible.
+type sectionEnd struct{ cause error }
 
-// perform goes through a section, and reports whether it came to its end.
+// perform runs a section. It reports whether the section came to its end.
 func (t *tour) perform(s section) (finished bool) {
 	t.results = append(t.results, result{section: s.name})
-	t.ends = nil
+	t.failures = nil
 	defer func() {
 		switch reason := recover().(type) {
 		case nil:
-		case stuck:
+		case sectionEnd:
 			if t.ctx.Err() == nil {
-				t.check("the section came to its end", reason.err)
+				t.check("the section is complete", reason.cause)
 			}
 		default:
 			panic(reason)
@@ -79,170 +77,169 @@ func (t *tour) perform(s section) (finished bool) {
 	}()
 	t.screen.title(s.name)
 	s.perform(t)
-	t.check("the programs of this section ended with status 0", errors.Join(t.ends...))
+	t.check("all programs ended with status 0", errors.Join(t.failures...))
 	return true
 }
 
 // must ends the section if there is an error.
 func (t *tour) must(err error) {
 	if err != nil {
-		panic(stuck{err})
+		panic(sectionEnd{err})
 	}
 }
 
-// step tells what happens next, and why.
+// step explains what happens next, and why.
 func (t *tour) step(title, why string) {
-	if t.enter != nil {
-		t.screen.say("\n", "(Enter goes on)")
-		t.enter(t.ctx)
+	if t.pause != nil {
+		t.screen.say("\n", "Press Enter to continue.")
+		t.pause(t.ctx)
 	}
 	t.screen.say("\n", title)
 	t.screen.say("  ", why)
 }
 
-// start runs a program until it is stopped. The label tells it from others on the screen.
-func (t *tour) start(label, program string, args ...string) *process {
+// start starts a program that runs until it is stopped. Its label is in front of each line that it
+// prints.
+func (t *tour) start(label, program string, args ...string) *program {
 	t.screen.say("\n  $ ", commandLine(program, args))
-	return t.launch(label, program, nil, args)
+	return t.launch(label, program, strings.NewReader(""), args)
 }
 
-// send pipes lines into a producer and waits until it has delivered them.
+// send sends lines with a producer, and waits for its end.
 func (t *tour) send(lines []string, program string, args ...string) {
-	t.screen.say("\n  $ ", typed(lines, commandLine(program, args)))
-	p := t.launch(path.Base(program), program, lines, args)
-	if status := t.end(p); status != 0 {
-		t.must(fmt.Errorf("%s ended with status %d\n%s", p.label, status, p.transcript()))
+	t.screen.say("\n  $ ", pipeline(lines, commandLine(program, args)))
+	p := t.launch(path.Base(program), program, strings.NewReader(strings.Join(lines, "\n")+"\n"), args)
+	if status := t.wait(p); status != 0 {
+		t.must(fmt.Errorf("%s ended with status %d%s", p.label, status, p.transcript()))
 	}
 }
 
-func (t *tour) launch(label, program string, input, args []string) *process {
+func (t *tour) launch(label, program string, input io.Reader, args []string) *program {
 	executable, ok := t.programs[program]
 	if !ok {
 		t.must(fmt.Errorf("there is no program %s in this module", program))
 	}
 	t.must(t.ctx.Err())
-	var text strings.Builder
-	for _, line := range input {
-		fmt.Fprintln(&text, line)
-	}
-	p, err := start(t.screen, label, executable, strings.NewReader(text.String()), args...)
+	p, err := start(t.screen, label, executable, args, t.kafka.environment(), input, func() {
+		select {
+		case t.changed <- struct{}{}:
+		default: // the tour has not looked at the last change yet
+		}
+	})
 	t.must(err)
-	t.processes = append(t.processes, p)
+	t.started = append(t.started, p)
 	return p
 }
 
-// commandLine is the command as it is typed in the folder of the tutorial.
+// commandLine is what a student types, in the root folder of the tutorial.
 func commandLine(program string, args []string) string {
 	return "go run ./" + program + " " + strings.Join(args, " ")
 }
 
-// await waits until the condition holds, and looks again with each line that a program prints. When
-// one of the programs that it depends on ends, there is nothing to wait for any more.
-func (t *tour) await(what string, holds func() bool, on ...*process) {
-	deadline := time.After(t.patience)
+// await waits until the condition holds. It looks again when a program has printed a line. It fails
+// when one of these programs has ended.
+func (t *tour) await(what string, holds func() bool, programs ...*program) {
+	deadline := time.After(t.timeout)
 	for {
-		changed, unread := t.screen.next()
-		t.must(unread)
-		gone := ""
-		for _, p := range on {
+		t.must(t.screen.error())
+		problem := ""
+		for _, p := range programs {
 			if !p.running() {
-				gone = p.label
+				problem = fmt.Sprintf("%s ended: no %s", p.label, what)
 			}
 		}
-		if holds() { // only now: the last words of a program count
+		if holds() { // after the look at the ends: the last lines of a program count
 			return
 		}
-		problem := ""
-		if gone != "" {
-			problem = gone + " ended"
-		} else {
+		if problem == "" {
 			select {
-			case <-changed:
+			case <-t.changed:
 				continue
 			case <-t.ctx.Done():
 				t.must(t.ctx.Err())
 			case <-deadline:
-				problem = fmt.Sprintf("nothing for %v", t.patience)
+				problem = fmt.Sprintf("no %s after %v", what, t.timeout)
 			}
 		}
-		problem += ", waiting for " + what
-		for _, p := range on {
-			problem += "\n" + p.transcript()
+		for _, p := range programs {
+			problem += p.transcript()
 		}
 		t.must(errors.New(problem))
 	}
 }
 
 // stop interrupts a program, as Ctrl-C does, and waits for its end.
-func (t *tour) stop(p *process) {
-	t.screen.say("\n  ", "Ctrl-C for "+p.label)
-	t.must(p.interrupt())
-	if status := t.end(p); status != 0 {
-		t.ends = append(t.ends, fmt.Errorf("%s ended with status %d", p.label, status))
+func (t *tour) stop(p *program) {
+	t.screen.say("\n  ", "Ctrl-C stops "+p.label)
+	t.must(p.Signal(os.Interrupt))
+	if status := t.wait(p); status != 0 {
+		t.failures = append(t.failures, fmt.Errorf("%s ended with status %d", p.label, status))
 	}
 }
 
-// end waits for the end of a program and returns its status.
-func (t *tour) end(p *process) int {
+// wait waits for the end of a program and returns its status.
+func (t *tour) wait(p *program) int {
 	select {
-	case <-p.ended:
+	case <-p.Ended():
 	case <-t.ctx.Done():
 		t.must(t.ctx.Err())
-	case <-time.After(t.patience):
-		t.must(fmt.Errorf("%s has not ended after %v\n%s", p.label, t.patience, p.transcript()))
+	case <-time.After(t.timeout):
+		t.must(fmt.Errorf("%s is still running after %v%s", p.label, t.timeout, p.transcript()))
 	}
-	return p.command.ProcessState.ExitCode()
+	return p.Status()
 }
 
-// stopAll ends what is still running. We may have been asked to stop ourselves: then half of our
-// time is theirs.
+// stopAll ends the programs that still run. The tour itself may have been stopped and must end within
+// cli.LeaveTime. The programs get half of it.
 func (t *tour) stopAll() {
-	for _, p := range t.processes {
-		p.interrupt() // an error says that it has ended
+	for _, p := range t.started {
+		p.Signal(os.Interrupt) // fails if the program has ended
 	}
-	enough, cancel := context.WithTimeout(context.Background(), cli.LeaveTime/2)
-	defer cancel()
-	for _, p := range t.processes {
+	enough := time.After(cli.LeaveTime / 2)
+	for _, p := range t.started {
 		select {
-		case <-p.ended:
-		case <-enough.Done():
-			p.command.Process.Kill()
-			<-p.ended
+		case <-p.Ended():
+			continue
+		case <-enough:
 		}
+		for _, p := range t.started {
+			p.Kill()
+		}
+		return
 	}
 }
 
-// ask bounds a question to the cluster.
-func (t *tour) ask() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(t.ctx, t.patience)
+// limited returns a context for a request to the cluster.
+func (t *tour) limited() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.ctx, t.timeout)
 }
 
-// sent returns where each message is that was sent since the tour began.
+// sent returns the place of each message that was sent since the start of the tour.
 func (t *tour) sent() map[string]place {
-	ctx, cancel := t.ask()
+	ctx, cancel := t.limited()
 	defer cancel()
-	places, err := t.site.sent(ctx)
+	places, err := t.kafka.sent(ctx)
 	t.must(err)
 	return places
 }
 
-// committed returns the offsets that a group has committed.
+// committed returns the committed offsets of a group, by partition.
 func (t *tour) committed(group string) map[int32]int64 {
-	ctx, cancel := t.ask()
+	ctx, cancel := t.limited()
 	defer cancel()
-	offsets, err := t.site.committed(ctx, group)
+	offsets, err := t.kafka.committed(ctx, group)
 	t.must(err)
 	return offsets
 }
 
-// passOlder lets a group start behind what was in the topic before the tour.
-func (t *tour) passOlder(group string) {
-	ctx, cancel := t.ask()
+// commitOlder commits for a group all messages that were in the topic at the start of the tour.
+func (t *tour) commitOlder(group string) {
+	ctx, cancel := t.limited()
 	defer cancel()
-	t.must(t.site.passOlder(ctx, group))
+	t.must(t.kafka.commitOlder(ctx, group))
 }
 
-// check tells whether something that the tutorial promises came true.
+// check reports whether something is true that the tutorial promises.
 func (t *tour) check(what string, problem error) {
 	c := check{what, problem}
 	last := &t.results[len(t.results)-1]
@@ -250,29 +247,36 @@ func (t *tour) check(what string, problem error) {
 	t.screen.verdict(c)
 }
 
-// summary tells all results again. It returns an error unless every section was performed and
-// every check came true.
+// summary shows one line for each section, and the checks that failed. It returns an error unless all
+// sections were performed and all checks are ok.
 func (t *tour) summary(sections []section, took time.Duration) error {
 	if err := t.ctx.Err(); err != nil {
 		return err
 	}
 	t.screen.title("Summary")
 	checks, failed := 0, 0
-	for _, result := range t.results {
-		t.screen.say("", result.section)
-		for _, c := range result.checks {
-			checks++
-			if c.problem != nil {
-				failed++
-			}
-			t.screen.verdict(c.short())
+	for i, section := range sections {
+		if i >= len(t.results) {
+			t.screen.say("", section.name+": not performed")
+			continue
 		}
+		ok := 0
+		var bad []check
+		for _, c := range t.results[i].checks {
+			if c.problem == nil {
+				ok++
+			} else {
+				bad = append(bad, c)
+			}
+		}
+		t.screen.say("", fmt.Sprintf("%s: %d checks ok", section.name, ok))
+		for _, c := range bad {
+			t.screen.verdict(c)
+		}
+		checks, failed = checks+ok+len(bad), failed+len(bad)
 	}
-	for _, section := range sections[len(t.results):] {
-		t.screen.say("", section.name+" was not reached")
-	}
-	if _, unread := t.screen.next(); unread != nil {
-		return unread
+	if err := t.screen.error(); err != nil {
+		return err
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d checks failed, after %.1f s", failed, checks, took.Seconds())

@@ -1,6 +1,5 @@
 // Consumercommit prints one message at a time, stores it, and only then commits it. Stop it before
-// "Message committed" and start it again with the same group: the message comes again. So each
-// message is stored at least once. Usage:
+// it commits and start it again: the message comes again. So each is stored at least once.
 //
 //	go run ./commitoffsets/consumercommit client60 my_group --store-time 5s
 package main
@@ -55,7 +54,8 @@ func main() {
 					return member.NotCommitted(message, err) // it will be read again
 				}
 				// Commit exactly this message. Retry repeats it until a broker answers.
-				switch committed, err := member.Retry(ctx, client.CommitRecords, message); {
+				commit := func(c context.Context) error { return client.CommitRecords(c, message) }
+				switch committed, err := member.Retry(ctx, message, commit); {
 				case err != nil:
 					return err
 				case committed:

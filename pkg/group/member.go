@@ -127,13 +127,12 @@ func Last(fetches kgo.Fetches) (last []*kgo.Record) {
 }
 
 // Retry commits the message, and repeats it until a broker answers: franz-go itself gives up after half
-// a minute at most. After the end of ctx, there is half a second left. Commit is the method
-// CommitRecords of the client.
+// a minute at most. After the end of ctx, there is half a second left. Commit calls CommitRecords.
 //
 // Retry reports whether the message is committed. If it is not because the group has removed this
 // member, Retry prints that, and the loop continues with the messages that the member gets next. Any
 // other failure is an error that ends the loop: the commit of a later message would include this one.
-func (m *Member) Retry(ctx context.Context, commit func(context.Context, ...*kgo.Record) error, message *kgo.Record) (
+func (m *Member) Retry(ctx context.Context, message *kgo.Record, commit func(context.Context) error) (
 	committed bool, err error,
 ) {
 	late, stop := cli.Grace(ctx, cli.LeaveTime/4)
@@ -145,9 +144,9 @@ func (m *Member) Retry(ctx context.Context, commit func(context.Context, ...*kgo
 		}
 		return nil
 	})
-	err = commit(committing, message)
+	err = commit(committing)
 	for err != nil && !isKafka(err) && pause(late, 250*time.Millisecond) {
-		err = commit(committing, message)
+		err = commit(committing)
 	}
 	switch {
 	case err == nil:

@@ -2,78 +2,78 @@ package testbed
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"strconv"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 
-	"github.com/rogpeppe/go-internal/testscript"
-
 	"tkafka/pkg/embedded"
+	"tkafka/pkg/group"
+	"tkafka/pkg/process"
 )
 
-// promisesAtOnce is how many members are held to their word at a time. A real cluster lets each new
-// group wait three seconds for more members.
+// promisesAtOnce is how many members run at a time. On a real cluster each new group waits three
+// seconds for more members.
 const promisesAtOnce = 10
 
-// promise runs a member of a group many times over. The moment it says which partitions it holds, a
-// message goes to one of them, and the member must print it. In the arguments, % stands for the
-// number of the run, so that each has a group without committed offsets.
-func promise(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 3 {
-		ts.Fatalf("usage: promise TIMES PROGRAM [ARG...]")
-	}
-	times, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	b := bedOf(ts)
-	var working sync.WaitGroup
-	var broken atomic.Pointer[error]
+// promise runs a member many times. In its arguments, % stands for the number of the run, so that
+// each run can have a group without committed offsets.
+func (s *state) promise(args []string) {
+	times := s.number(args[0])
+	var running sync.WaitGroup
+	var failed atomic.Pointer[error]
 	free := make(chan struct{}, promisesAtOnce)
-	for number := 0; number < times && broken.Load() == nil; number++ {
+	for number := 0; number < times && failed.Load() == nil; number++ {
 		var line []string
 		for _, arg := range args[1:] {
-			line = append(line, strings.ReplaceAll(arg, "%", strconv.Itoa(number)))
+			line = append(line, strings.ReplaceAll(arg, "%", fmt.Sprint(number)))
 		}
-		p := newProcess(ts, line)
+		p := s.newProcess(line)
 		free <- struct{}{}
-		working.Go(func() {
-			if err := p.keepPromise(b, number); err != nil {
-				err = fmt.Errorf("%q: %w\n%s%s", line, err, &p.stdout, &p.stderr)
-				broken.Store(&err)
+		running.Go(func() {
+			if err := s.checkPromise(p, number); err != nil {
+				err = fmt.Errorf("%q: %w\n%s%s", line, err, &p.Stdout, &p.Stderr)
+				failed.Store(&err)
 			}
 			<-free
 		})
 	}
-	working.Wait()
-	if err := broken.Load(); err != nil {
-		ts.Fatalf("%v", *err)
+	running.Wait()
+	if err := failed.Load(); err != nil {
+		s.ts.Fatalf("%v", *err)
 	}
 }
 
-func (p *process) keepPromise(b *bed, number int) error {
-	if err := p.start(); err != nil {
+// checkPromise runs a member. When the member reports its partitions, a message goes to one of them.
+// The member must print it.
+func (s *state) checkPromise(p *process.Process, number int) error {
+	if err := p.Start(); err != nil {
 		return err
 	}
-	defer p.kill()
-	if _, err := p.await(&p.stderr, "assigned 16 of 16 partitions: 0-15$"); err != nil {
+	defer p.Kill()
+	assigned := group.Assigned
+	match, err := p.Await(&p.Stderr, assigned, Timeout)
+	if err != nil {
 		return err
+	}
+	if match[assigned.SubexpIndex("count")] != match[assigned.SubexpIndex("total")] {
+		return fmt.Errorf("the only member of the group has %q", match[0])
 	}
 	text := fmt.Sprintf("message %d", number)
-	if err := b.produce(context.Background(), int32(number%embedded.DefaultPartitions), nil, text); err != nil {
+	if err := s.produce(context.Background(), int32(number%embedded.DefaultPartitions), nil, text); err != nil {
 		return err
 	}
-	if _, err := p.await(&p.stdout, text+"$"); err != nil {
+	if _, err := p.Await(&p.Stdout, regexp.MustCompile("(?m)"+text+"$"), Timeout); err != nil {
 		return err
 	}
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := p.Signal(os.Interrupt); err != nil {
 		return err
 	}
-	<-p.ended
-	if !p.cmd.ProcessState.Success() {
-		return errors.New(p.cmd.ProcessState.String())
+	status, err := p.Wait(Timeout)
+	if err == nil && status != 0 {
+		err = fmt.Errorf("ended with status %d", status)
 	}
-	return nil
+	return err
 }

@@ -16,15 +16,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tkafka/pkg/embedded"
+	"tkafka/pkg/process"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"hasty": hasty})
 }
 
-// hasty BROKERS TOPIC GROUP is a member that speaks too early, as a bare client does: it says that
-// it holds its partitions when the group gives them to it, and asks where they end later. It prints
-// messages until one says "end".
+// hasty BROKERS TOPIC GROUP is a member that reports its partitions too early, as a bare client does:
+// it reports them when the group assigns them, and asks for their end offsets later. It prints messages
+// until it gets the message "end".
 func hasty() {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(strings.Split(os.Args[1], ",")...),
@@ -50,20 +51,20 @@ func hasty() {
 	}
 }
 
-// A member that does not keep the promise is found out, on a cluster where it learns the ends of
-// its partitions only after a message was produced.
+// The check fails for a member that does not receive the message. On this cluster, a member learns the
+// end offsets of its partitions only after the message was produced.
 func TestBrokenPromise(t *testing.T) {
 	cluster, ca, err := startEmbedded(embedded.Config{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	b := &bed{topic: "topic"}
-	if err := b.use(cluster, ca, filepath.Join(t.TempDir(), "auth"), "student"); err != nil {
+	s := &state{topic: "topic"}
+	if err := s.use(cluster, ca, filepath.Join(t.TempDir(), "auth"), "student"); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(b.client.Close)
-	if err := b.makeTopic(b.topic); err != nil {
+	t.Cleanup(s.client.Close)
+	if err := s.makeTopic(s.topic); err != nil {
 		t.Fatal(err)
 	}
 	produced := make(chan struct{})
@@ -84,27 +85,24 @@ func TestBrokenPromise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{
-		cmd:   exec.Command(program, strings.Join(cluster.Brokers(), ","), b.topic, "group"),
-		ended: make(chan struct{}),
-	}
-	kept := make(chan error, 1)
-	go func() { kept <- p.keepPromise(b, 0) }()
+	p := process.New(exec.Command(program, strings.Join(cluster.Brokers(), ","), s.topic, "group"))
+	checked := make(chan error, 1)
+	go func() { checked <- s.checkPromise(p, 0) }()
 
-	// The check would wait for the missed message as long as Patience lasts. Later ones show that the
-	// member is listening, and end it.
+	// The check would wait for the missed message until Timeout. Later messages show that the member
+	// reads, and end it.
 	var later <-chan time.Time
 	for started := produced; ; {
 		select {
 		case <-started:
 			started, later = nil, time.Tick(50*time.Millisecond)
 		case <-later:
-			if err := b.produce(t.Context(), 0, nil, "end"); err != nil {
+			if err := s.produce(t.Context(), 0, nil, "end"); err != nil {
 				t.Fatal(err)
 			}
-		case err := <-kept:
-			if want := `ended without "message 0$"`; err == nil || err.Error() != want {
-				t.Errorf("%v, want %s\n%s%s", err, want, &p.stdout, &p.stderr)
+		case err := <-checked:
+			if err == nil || !strings.HasPrefix(err.Error(), "ended without ") || !strings.Contains(err.Error(), "message 0") {
+				t.Errorf("%v\n%s%s", err, &p.Stdout, &p.Stderr)
 			}
 			return
 		}

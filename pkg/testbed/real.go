@@ -10,9 +10,9 @@ import (
 
 const folderVariable = "TKAFKA_TEST_AUTH"
 
-// Folder returns the credentials folder of the real cluster to run on, which the environment variable
-// TKAFKA_TEST_AUTH names, and nothing where it names none. Each test runs in the folder of its package
-// and cannot know where "go test" was typed: a relative path is looked for from there upward.
+// Folder returns the credentials folder that the environment variable TKAFKA_TEST_AUTH names, or "" if
+// it is not set. A test runs in the folder of its package and does not know where "go test" was typed,
+// so Folder looks for a relative path from there upward.
 func Folder() (string, error) {
 	named := os.Getenv(folderVariable)
 	if named == "" {
@@ -32,14 +32,14 @@ func Folder() (string, error) {
 			return folder, nil
 		}
 		if above == filepath.Dir(above) {
-			return "", fmt.Errorf("%s=%s: there is no such folder here or above", folderVariable, named)
+			return "", fmt.Errorf("%s=%s: no such folder here or above", folderVariable, named)
 		}
 		above = filepath.Dir(above)
 	}
 }
 
-// TakeTurns waits until no other test, of whichever process, uses a thing that real clusters have
-// only one of. Whoever got it calls release when done; the end of the process does so, too.
+// TakeTurns waits until no other test of any process uses something that a real cluster has only
+// once. The caller calls release at the end. The end of the process releases it, too.
 func TakeTurns(thing string) (release func(), err error) {
 	lock := flock.New(filepath.Join(os.TempDir(), fmt.Sprintf("tkafka-test-%s-%d.lock", thing, os.Getuid())))
 	if err := lock.Lock(); err != nil {

@@ -10,25 +10,29 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"tkafka/pkg/cli"
 )
 
 // module is what the import paths of all programs begin with.
 const module = "tkafka/"
 
-// programs maps the folder of each program, as in "commitoffsets/consumer", to its executable.
-type programs map[string]string
+const hint = "start the tour in the folder of the tutorial"
 
-// build builds every program of the tutorial into dir: all the commands of this module that are
-// not, as this one is, for the classroom. All files it makes are in dir, even if it is cut short.
-func build(ctx context.Context, dir string) (programs, error) {
+// executables has the executable of each program, by its folder: commitoffsets/consumer.
+type executables map[string]string
+
+// build builds the programs of the tutorial into dir: all commands of this module outside of
+// classroom/. All files that it makes are in dir, even if it is interrupted.
+func build(ctx context.Context, dir string) (executables, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
 	listed, err := goCommand(ctx, dir, "list", "-f", `{{if eq .Name "main"}}{{.ImportPath}}{{end}}`, module+"...")
 	if err != nil {
-		return nil, fmt.Errorf("cannot find the programs (the tour runs inside the folder of the tutorial): %w", err)
+		return nil, cli.WithHint(fmt.Errorf("cannot find the programs: %w", err), hint)
 	}
-	built := make(programs)
+	built := make(executables)
 	var folders []string
 	for importPath := range strings.FieldsSeq(listed) {
 		folder := strings.TrimPrefix(importPath, module)
@@ -38,14 +42,14 @@ func build(ctx context.Context, dir string) (programs, error) {
 		}
 	}
 	if len(folders) == 0 {
-		return nil, errors.New("no programs here: run the tour inside the folder of the tutorial")
+		return nil, cli.WithHint(errors.New("cannot find the programs"), hint)
 	}
 	one := func(folder string) error {
 		// Without debug information (-s -w) linking, which is most of it, takes half the time.
 		_, err := goCommand(ctx, dir, "build", "-ldflags=-s -w", "-o", built[folder], module+folder)
 		return err
 	}
-	// The first alone: on a fresh machine it compiles what all of them share.
+	// Build the first one alone: it compiles the packages that all programs share.
 	if err := one(folders[0]); err != nil {
 		return nil, err
 	}
@@ -59,19 +63,20 @@ func build(ctx context.Context, dir string) (programs, error) {
 	return built, err
 }
 
-// goCommand runs the go command, with a folder for its temporary files, and returns what it prints.
+// goCommand runs the go command and returns what it prints. Its temporary files are in the folder,
+// because it does not remove them when it is interrupted.
 func goCommand(ctx context.Context, temporary string, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, "go", args...)
-	command.Env = append(os.Environ(), "GOTMPDIR="+temporary) // it removes nothing when it is interrupted
-	var printed, complaint bytes.Buffer
-	command.Stdout, command.Stderr = &printed, &complaint
+	command.Env = append(os.Environ(), "GOTMPDIR="+temporary)
+	var printed, problems bytes.Buffer
+	command.Stdout, command.Stderr = &printed, &problems
 	switch err := command.Run(); {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
-		return "", errors.New("no go command found: the tour builds the programs with it (https://go.dev/doc/install)")
+		return "", cli.WithHint(errors.New("no go command: the tour builds the programs with it"), "install Go: https://go.dev/doc/install")
 	case err != nil:
-		return "", fmt.Errorf("go %s: %w: %s", args[0], err, strings.TrimSpace(complaint.String()))
+		return "", fmt.Errorf("go %s: %w: %s", args[0], err, strings.TrimSpace(problems.String()))
 	}
 	return printed.String(), nil
 }

@@ -1,0 +1,97 @@
+package process
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// Output collects what a program prints.
+type Output struct {
+	// OnLine is called with each line, without its line end. Set it before the program starts.
+	OnLine func(line string)
+
+	mu      sync.Mutex
+	text    []byte
+	matched int           // the end of the last match
+	lines   int           // the end of the last complete line
+	changed chan struct{} // closed when more text comes
+}
+
+// Write appends text. The process calls it.
+func (o *Output) Write(text []byte) (int, error) {
+	o.add(text, false)
+	return len(text), nil
+}
+
+// finish makes a last line complete that has no line end.
+func (o *Output) finish() { o.add(nil, true) }
+
+func (o *Output) add(text []byte, last bool) {
+	o.mu.Lock()
+	o.text = append(o.text, text...)
+	end := bytes.LastIndexByte(o.text, '\n') + 1
+	if last {
+		end = len(o.text)
+	}
+	added := split(o.text[o.lines:max(o.lines, end)])
+	o.lines = max(o.lines, end)
+	if o.changed != nil {
+		close(o.changed)
+		o.changed = nil
+	}
+	o.mu.Unlock()
+	for _, line := range added {
+		if o.OnLine != nil {
+			o.OnLine(line)
+		}
+	}
+}
+
+// next returns the next match or, if there is none, a channel that is closed when more text comes.
+func (o *Output) next(pattern *regexp.Regexp) (match []string, changed <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	rest := o.text[o.matched:]
+	if at := pattern.FindIndex(rest); at != nil {
+		o.matched += at[1]
+		for _, part := range pattern.FindSubmatch(rest) {
+			match = append(match, string(part))
+		}
+		return match, nil
+	}
+	if o.changed == nil {
+		o.changed = make(chan struct{})
+	}
+	return nil, o.changed
+}
+
+// String returns all that the program has printed.
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return string(o.text)
+}
+
+// Unmatched returns what the program has printed behind the last match.
+func (o *Output) Unmatched() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return string(o.text[o.matched:])
+}
+
+// Lines returns the complete lines, without their line ends. After the end of the program, a last
+// line without a line end is among them.
+func (o *Output) Lines() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return split(o.text[:o.lines])
+}
+
+func split(text []byte) (lines []string) {
+	for line := range strings.Lines(string(text)) {
+		lines = append(lines, strings.TrimSuffix(line, "\n"))
+	}
+	return lines
+}

@@ -1,0 +1,148 @@
+// Package process runs a program beside its caller. It collects what the program prints, waits for a
+// text in it, writes to the program's input, and ends the program. The tour and the tests use it.
+package process
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+// drainTime limits the wait for output after the end of a program. Programs that it has started may
+// still hold its output open.
+const drainTime = 5 * time.Second
+
+// Process is a program that runs or has run.
+type Process struct {
+	// Stdout and Stderr are what the program has printed. On a terminal, Stdout has all of it.
+	Stdout, Stderr Output
+
+	command  *exec.Cmd
+	input    io.WriteCloser
+	terminal bool
+	ended    chan struct{}
+}
+
+// New makes a process of a command, which has its arguments, folder and environment, but no outputs.
+// Without an input of its own, the command gets one that [Process.Type] writes to.
+func New(command *exec.Cmd) *Process {
+	return &Process{command: command, ended: make(chan struct{})}
+}
+
+// Start starts the program.
+func (p *Process) Start() (err error) {
+	if p.command.Stdin == nil {
+		if p.input, err = p.command.StdinPipe(); err != nil {
+			return err
+		}
+	}
+	p.command.Stdout, p.command.Stderr = &p.Stdout, &p.Stderr
+	p.command.WaitDelay = drainTime
+	if err := p.command.Start(); err != nil {
+		return err
+	}
+	go func() {
+		p.command.Wait()
+		p.finish()
+	}()
+	return nil
+}
+
+// StartOnTerminal starts the program with a terminal for its input and all its output.
+func (p *Process) StartOnTerminal(rows, columns uint16) error {
+	terminal, err := pty.StartWithSize(p.command, &pty.Winsize{Rows: rows, Cols: columns})
+	if err != nil {
+		return err
+	}
+	p.input, p.terminal = terminal, true
+	drained := make(chan struct{})
+	go func() {
+		io.Copy(&p.Stdout, terminal) // ends when no program has the terminal open any more
+		close(drained)
+	}()
+	go func() {
+		p.command.Wait()
+		select {
+		case <-drained:
+		case <-time.After(drainTime):
+		}
+		terminal.Close()
+		p.finish()
+	}()
+	return nil
+}
+
+// finish makes the last line of each output complete before others see that the program has ended.
+func (p *Process) finish() {
+	p.Stdout.finish()
+	p.Stderr.finish()
+	close(p.ended)
+}
+
+// Type writes to the input of the program.
+func (p *Process) Type(text string) error {
+	_, err := io.WriteString(p.input, text)
+	return err
+}
+
+// CloseInput closes the input of the program. On a terminal it types Ctrl-D.
+func (p *Process) CloseInput() error {
+	if p.terminal {
+		return p.Type("\x04")
+	}
+	return p.input.Close()
+}
+
+// Signal sends a signal to the program. It fails if the program has ended.
+func (p *Process) Signal(signal os.Signal) error { return p.command.Process.Signal(signal) }
+
+// Ended returns a channel that is closed after the program has ended and its output is complete.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
+
+// Status returns the exit status of a program that has ended, and -1 if a signal ended it.
+func (p *Process) Status() int { return p.command.ProcessState.ExitCode() }
+
+// Wait waits for the end of the program and returns its exit status.
+func (p *Process) Wait(timeout time.Duration) (status int, err error) {
+	select {
+	case <-p.ended:
+		return p.Status(), nil
+	case <-time.After(timeout):
+		return 0, fmt.Errorf("still running after %v", timeout)
+	}
+}
+
+// Await waits for a match of the pattern in the output, behind the last match. It returns the text of
+// the match and of its subexpressions. It fails when the program has ended without a match.
+func (p *Process) Await(from *Output, pattern *regexp.Regexp, timeout time.Duration) ([]string, error) {
+	deadline := time.After(timeout)
+	for running := p.ended; ; {
+		match, changed := from.next(pattern)
+		if match != nil {
+			return match, nil
+		}
+		if running == nil {
+			return nil, fmt.Errorf("ended without %q", pattern)
+		}
+		select {
+		case <-changed:
+		case <-running:
+			running = nil // look once more, at its last output
+		case <-deadline:
+			return nil, fmt.Errorf("no %q after %v", pattern, timeout)
+		}
+	}
+}
+
+// Kill ends the program if it runs, and waits until it has ended.
+func (p *Process) Kill() {
+	if p.command.Process != nil {
+		p.command.Process.Kill()
+		<-p.ended
+	}
+}

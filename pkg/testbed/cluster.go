@@ -1,0 +1,147 @@
+package testbed
+
+import (
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tkafka/pkg/embedded"
+	"tkafka/pkg/issuer"
+)
+
+func (s *state) credentials(args []string) {
+	if s.ca == nil {
+		s.ts.Fatalf("credentials needs an embedded cluster")
+	}
+	ca, err := s.ca, error(nil)
+	switch {
+	case slices.Contains(args[2:], "stranger"):
+		ca, err = issuer.New("another authority", time.Hour)
+	case slices.Contains(args[2:], "expired"):
+		ca, err = ca.Lasting(-time.Second)
+	}
+	s.ts.Check(err)
+	identity, err := ca.Client(args[1])
+	s.ts.Check(err)
+	folder := issuer.Folder{CA: ca, Identity: identity, Brokers: s.embedded.Brokers()}
+	s.ts.Check(folder.Write(s.ts.MkAbs(args[0])))
+}
+
+// cluster starts an embedded cluster for this script alone. If there are rights, the first user with
+// one gets the credentials in auth/.
+func (s *state) cluster(args []string) {
+	if s.ownCluster {
+		s.ts.Fatalf("the script has a cluster of its own already")
+	}
+	config, user, secure := embedded.Config{}, "student", true
+	for _, arg := range args {
+		name, right, isRight := strings.Cut(arg, "=")
+		if !isRight {
+			secure = secure && arg != "plaintext"
+			continue
+		}
+		if config.Rights == nil {
+			config.Rights, user = make(map[string][]kfake.ACL), name
+		}
+		config.Rights[name] = append(config.Rights[name], s.parseRight(right)...)
+	}
+	cluster, ca, err := startEmbedded(config, secure)
+	s.ts.Check(err)
+	s.ownCluster = true
+	s.ts.Check(s.use(cluster, ca, filepath.Join(s.dir, "auth"), user))
+	s.ts.Setenv("BROKERS", strings.Join(cluster.Brokers(), ","))
+	s.ts.Check(s.makeTopic(s.topic))
+}
+
+// parseRight reads a right such as read:topic:client60.
+func (s *state) parseRight(right string) []kfake.ACL {
+	if right == "" {
+		return nil
+	}
+	parts := strings.SplitN(right, ":", 3)
+	if len(parts) != 3 {
+		s.ts.Fatalf("%q is not operation:kind:name", right)
+	}
+	operation, err := kmsg.ParseACLOperation(parts[0])
+	s.ts.Check(err)
+	kind, err := kmsg.ParseACLResourceType(parts[1])
+	s.ts.Check(err)
+	return []kfake.ACL{{
+		Resource: kind, Name: parts[2], Operation: operation,
+		Pattern: kmsg.ACLResourcePatternTypeLiteral, Allow: true,
+	}}
+}
+
+func (s *state) lose(args []string) { s.ts.Check(s.embedded.Kill(int32(s.number(args[0])))) }
+
+func (s *state) restore(args []string) { s.ts.Check(s.embedded.Restart(int32(s.number(args[0])))) }
+
+func (s *state) advertise(args []string) {
+	host, port, err := net.SplitHostPort(args[0])
+	s.ts.Check(err)
+	broker := kmsg.NewMetadataResponseBroker()
+	broker.Host, broker.Port = host, int32(s.number(port))
+	fake := s.embedded.Kfake()
+	fake.ControlKey(kmsg.Metadata.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		resp := req.ResponseKind().(*kmsg.MetadataResponse)
+		resp.Brokers = append(resp.Brokers, broker)
+		return resp, nil, true
+	})
+}
+
+func (s *state) freeze(args []string) {
+	ctx, cancel := withTimeout()
+	defer cancel()
+	coordinator := s.admin.FindGroupCoordinators(ctx, args[0])[args[0]]
+	s.ts.Check(coordinator.Err)
+	frozen := (coordinator.NodeID + 1) % int32(len(s.embedded.Brokers()))
+	fake := s.embedded.Kfake()
+	fake.ControlKey(kmsg.Fetch.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		return nil, nil, fake.CurrentNode() == frozen
+	})
+}
+
+func (s *state) refuseProduce(args []string) {
+	s.refuse(kmsg.Produce, kerr.TopicAuthorizationFailed, args)
+}
+
+func (s *state) refuseCommit(args []string) {
+	s.refuse(kmsg.OffsetCommit, kerr.GroupAuthorizationFailed, args)
+}
+
+// refuse makes the cluster refuse all requests of a kind, with the error that the script names.
+func (s *state) refuse(request kmsg.Key, answer *kerr.Error, names []string) {
+	for _, name := range names {
+		if answer = errorNamed(name); answer == nil {
+			s.ts.Fatalf("unknown error %s", name)
+		}
+	}
+	s.embedded.Kfake().Fault(kfake.Fault{Keys: []kmsg.Key{request}, Err: answer, Count: -1})
+}
+
+// errorNamed returns Kafka's error with a name such as INVALID_RECORD, or nil.
+func errorNamed(name string) *kerr.Error {
+	const last = 1000 // far more than Kafka has
+	for code := int16(1); code < last; code++ {
+		if err := kerr.TypedErrorForCode(code); err != nil && err.Code == code && err.Message == name {
+			return err
+		}
+	}
+	return nil
+}
+
+// listen sets a variable to an address that accepts connections and never answers.
+func (s *state) listen(args []string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	s.ts.Check(err)
+	s.ts.Defer(func() { listener.Close() })
+	s.ts.Setenv(args[0], listener.Addr().String())
+}
