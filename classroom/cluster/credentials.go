@@ -69,11 +69,7 @@ func handOut(ca *issuer.CA, student string, brokers []string, auth string) (fold
 			return "", err
 		}
 	}
-	identity, err := ca.Client(student)
-	if err != nil {
-		return "", err
-	}
-	err = issuer.Folder{CA: ca, Identity: identity, Brokers: brokers}.Write(auth)
+	err = ca.WriteFolder(auth, student, brokers)
 	var foreign *issuer.ForeignError
 	if errors.As(err, &foreign) {
 		err = fmt.Errorf("%w: name another folder with --auth OTHER", err)

@@ -13,6 +13,7 @@ import (
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/embedded"
+	"tkafka/pkg/localcluster"
 )
 
 func main() {
@@ -36,16 +37,7 @@ func main() {
 		if err != nil {
 			return err
 		}
-		identity, err := ca.Broker("localhost", "localhost", "127.0.0.1", "::1")
-		if err != nil {
-			return err
-		}
-		cluster, err := embedded.Start(embedded.Config{
-			Ports:   *ports,
-			Topics:  *topics,
-			DataDir: *data,
-			TLS:     ca.MutualTLS(identity), // ssl.client.auth = required
-		})
+		cluster, err := localcluster.Start(ca, embedded.Config{Ports: *ports, Topics: *topics, DataDir: *data})
 		var taken *embedded.PortError
 		if errors.As(err, &taken) {
 			return fmt.Errorf("%w: a cluster probably runs already (beside it: --ports 0,0,0 --auth OTHER)", err)

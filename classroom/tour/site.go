@@ -16,6 +16,7 @@ import (
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/group"
 	"tkafka/pkg/issuer"
+	"tkafka/pkg/localcluster"
 	"tkafka/pkg/settings"
 )
 
@@ -80,19 +81,11 @@ func startOwn(folder string) (*embedded.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	broker, err := ca.Broker("localhost", "localhost", "127.0.0.1", "::1")
+	own, err := localcluster.Start(ca, embedded.Config{Topics: []string{ownTopic}})
 	if err != nil {
 		return nil, err
 	}
-	student, err := ca.Client(ownTopic)
-	if err != nil {
-		return nil, err
-	}
-	own, err := embedded.Start(embedded.Config{Topics: []string{ownTopic}, TLS: ca.MutualTLS(broker)})
-	if err != nil {
-		return nil, err
-	}
-	return own, issuer.Folder{CA: ca, Identity: student, Brokers: own.Brokers()}.Write(folder)
+	return own, ca.WriteFolder(folder, ownTopic, own.Brokers())
 }
 
 func (s *site) close() {

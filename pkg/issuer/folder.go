@@ -73,6 +73,16 @@ func (f Folder) Complete(dir string) (int, error) {
 	return len(missing), f.write(dir, missing)
 }
 
+// WriteFolder issues the identity of a client, and writes its credentials folder: the [Folder] with
+// the default password.
+func (ca *CA) WriteFolder(dir, client string, brokers []string) error {
+	identity, err := ca.Client(client)
+	if err != nil {
+		return err
+	}
+	return Folder{CA: ca, Identity: identity, Brokers: brokers}.Write(dir)
+}
+
 // file is one of the files of a folder.
 type file struct {
 	name    string

@@ -14,6 +14,7 @@ import (
 
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
+	"tkafka/pkg/localcluster"
 	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
 )
@@ -82,18 +83,16 @@ func (s *site) close() {
 	}
 }
 
+// startEmbedded starts a cluster, and makes the authority that issues the credentials for it.
 func startEmbedded(config embedded.Config, secure bool) (*embedded.Cluster, *issuer.CA, error) {
 	ca, err := issuer.New("tkafka test authority", 24*time.Hour)
 	if err != nil {
 		return nil, nil, err
 	}
-	identity, err := ca.Broker("broker", "localhost", "127.0.0.1")
-	if err != nil {
-		return nil, nil, err
+	if !secure {
+		cluster, err := embedded.Start(config)
+		return cluster, ca, err
 	}
-	if secure {
-		config.TLS = ca.MutualTLS(identity)
-	}
-	cluster, err := embedded.Start(config)
+	cluster, err := localcluster.Start(ca, config)
 	return cluster, ca, err
 }
