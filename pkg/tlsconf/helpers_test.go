@@ -25,6 +25,15 @@ import (
 // password is the password of each keystore in the tests, unless the test names another one.
 const password = "cc2023"
 
+// testdata is an absolute path, because TestMain changes the working directory for the examples.
+var testdata = func() string {
+	path, err := filepath.Abs("testdata")
+	if err != nil {
+		panic(err)
+	}
+	return path
+}()
+
 // issue makes a certificate that is valid now, for any use and without host names. Without an
 // issuer it is self-signed. Otherwise the issuer's chain is added to it.
 func issue(t *testing.T, issuer *tls.Certificate, name string, changes ...func(*x509.Certificate)) *tls.Certificate {

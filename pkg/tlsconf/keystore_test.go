@@ -109,7 +109,7 @@ func TestKeystores(t *testing.T) {
 	}
 }
 
-func sample(name string) string { return filepath.Join("testdata", name+".p12") }
+func sample(name string) string { return filepath.Join(testdata, name+".p12") }
 
 // The OpenSSL and the Java of this machine make keystores that can be read, too.
 func TestFreshKeystores(t *testing.T) {
@@ -117,7 +117,7 @@ func TestFreshKeystores(t *testing.T) {
 	dir := t.TempDir()
 	run(t, dir, pki)
 	if *update {
-		write(t, filepath.Join("testdata", CAFile), read(t, filepath.Join(dir, CAFile)))
+		write(t, filepath.Join(testdata, CAFile), read(t, filepath.Join(dir, CAFile)))
 	}
 	for _, store := range keystores {
 		t.Run(store.name, func(t *testing.T) {
@@ -281,7 +281,7 @@ func TestDecodingIsBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, KeystoreFile)
-	write(t, filepath.Join(dir, CAFile), read(t, filepath.Join("testdata", CAFile)))
+	write(t, filepath.Join(dir, CAFile), read(t, filepath.Join(testdata, CAFile)))
 	write(t, path, withIterations(t, read(t, sample("openssl")), 100_000_000))
 
 	start := time.Now()

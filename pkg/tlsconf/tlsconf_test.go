@@ -46,7 +46,7 @@ func TestClientPresentsItsCertificate(t *testing.T) {
 // certificate of a student.
 func TestCourseCredentials(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, CAFile), read(t, filepath.Join("testdata", CAFile)))
+	write(t, filepath.Join(dir, CAFile), read(t, filepath.Join(testdata, CAFile)))
 	write(t, filepath.Join(dir, KeystoreFile), read(t, sample("course")))
 	broker, err := decode(read(t, sample("course")), password)
 	if err != nil {

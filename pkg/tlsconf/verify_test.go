@@ -167,11 +167,11 @@ func TestBrokerOfExpiredAuthority(t *testing.T) {
 // A certificate of version 1 does not record whether it is an authority's. A student must not be able to
 // issue certificates.
 func TestBrokerIssuedByStudent(t *testing.T) {
-	ca, err := readAuthority(filepath.Join("testdata", CAFile))
+	ca, err := readAuthority(filepath.Join(testdata, CAFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	student, err := decode(read(t, filepath.Join("testdata", "course.p12")), password)
+	student, err := decode(read(t, filepath.Join(testdata, "course.p12")), password)
 	if err != nil {
 		t.Fatal(err)
 	}
