@@ -7,18 +7,19 @@ import (
 	"path/filepath"
 	"time"
 
+	"tkafka/pkg/cli"
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
 )
 
-// issuerName is how this program recognises credentials it may replace.
+// issuerName is the name of the authority. This program replaces only credentials of this name.
 const issuerName = "tkafka classroom cluster"
 
-// lifetime outlasts any folder that --data keeps.
+// lifetime is longer than anybody keeps a --data folder.
 const lifetime = 10 * 365 * 24 * time.Hour
 
-// check looks at what was asked for on the command line.
-func check(topics []string, ports []int) error {
+// checkFlags returns an error if no cluster can have these topics and ports.
+func checkFlags(topics []string, ports []int) error {
 	if len(topics) == 0 {
 		return errors.New("--topics names no topic")
 	}
@@ -32,19 +33,19 @@ func check(topics []string, ports []int) error {
 	}
 	for i, port := range ports {
 		if port < 0 || port > 65535 {
-			return fmt.Errorf("there is no port %d", port)
+			return fmt.Errorf("port %d is not between 0 and 65535", port)
 		}
 		for _, other := range ports[:i] {
 			if port == other && port != 0 {
-				return fmt.Errorf("port %d is for one broker, not for two", port)
+				return fmt.Errorf("two brokers cannot have the same port %d", port)
 			}
 		}
 	}
 	return nil
 }
 
-// authority is the certificate authority of this cluster. With a data folder it is kept there, so
-// that credentials stay good across a restart as the messages do.
+// authority returns the certificate authority of the cluster. A data folder keeps the authority, too, so
+// the credentials are still valid after a restart.
 func authority(data string) (*issuer.CA, error) {
 	if data == "" {
 		return issuer.New(issuerName, lifetime)
@@ -57,32 +58,28 @@ func authority(data string) (*issuer.CA, error) {
 		return nil, err
 	}
 	if err := ca.Save(data); err != nil {
-		return nil, fmt.Errorf("--data %s is not for a cluster: %w", data, err)
+		return nil, cli.WithHint(fmt.Errorf("--data %s: not the folder of a cluster: %w", data, err), "name an empty folder")
 	}
 	return ca, nil
 }
 
-// handOut writes the credentials of a student and returns the folder they are in.
-func handOut(ca *issuer.CA, student string, brokers []string, auth string) (folder string, err error) {
+// writeCredentials writes the credentials of a student, and returns their folder.
+func writeCredentials(ca *issuer.CA, student string, brokers []string, auth string) (folder string, err error) {
 	if auth == "" {
 		if auth, err = nearestAuth(); err != nil {
 			return "", err
 		}
 	}
-	identity, err := ca.Client(student)
-	if err != nil {
-		return "", err
-	}
-	err = issuer.Folder{CA: ca, Identity: identity, Brokers: brokers}.Write(auth)
+	err = ca.WriteFolder(auth, student, brokers)
 	var foreign *issuer.ForeignError
 	if errors.As(err, &foreign) {
-		err = fmt.Errorf("%w: name another folder with --auth OTHER", err)
+		err = cli.WithHint(err, "name another folder with --auth OTHER")
 	}
 	return auth, err
 }
 
-// nearestAuth is where the programs will look: the first folder named auth from here upwards that is
-// for credentials, which its README.md or a ca.crt tells. Where there is none it is to be made here.
+// nearestAuth returns the folder in which the programs will look for credentials: the first folder named
+// auth with a README.md or a ca.crt, here or above. If there is none, it returns auth.
 func nearestAuth() (string, error) {
 	here, err := os.Getwd()
 	if err != nil {
@@ -92,19 +89,14 @@ func nearestAuth() (string, error) {
 		folder := filepath.Join(at, "auth")
 		for _, file := range []string{"README.md", "ca.crt"} {
 			if _, err := os.Stat(filepath.Join(folder, file)); err == nil {
-				return relative(here, folder), nil
+				if near, err := filepath.Rel(here, folder); err == nil {
+					folder = near
+				}
+				return folder, nil
 			}
 		}
 		if at == filepath.Dir(at) {
 			return "auth", nil
 		}
 	}
-}
-
-// relative names a folder as one would type it.
-func relative(here, folder string) string {
-	if path, err := filepath.Rel(here, folder); err == nil {
-		return path
-	}
-	return folder
 }

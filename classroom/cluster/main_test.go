@@ -30,16 +30,16 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	t.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword) // whatever the shell has set: see connect
+	t.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword) // connect reads it, and the shell may have another value
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"start":   start,
-			"said":    said,
-			"quit":    quit,
+			"prints":  prints,
+			"stop":    stop,
 			"send":    send,
 			"receive": receive,
-			"taken":   taken,
+			"occupy":  occupy,
 			"foreign": foreign,
 			"mode":    mode,
 			"fails":   fails,
@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// running is a cluster that start began and quit has not ended.
+// running is a cluster between start and stop.
 type running struct {
 	cmd     *exec.Cmd
 	brokers string
@@ -55,7 +55,7 @@ type running struct {
 	ended   chan error
 }
 
-// output collects what a process says while others read it.
+// output collects the output of a process. Other goroutines can read it.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -73,9 +73,9 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-var clusters sync.Map // of the scripts that have one running
+var clusters sync.Map // the running cluster of each script
 
-// start [flags]: runs a cluster until quit, and returns when it has printed its brokers.
+// start [flags]: starts a cluster, and waits until it has printed its brokers.
 func start(ts *testscript.TestScript, _ bool, args []string) {
 	r := &running{cmd: exec.Command("cluster", args...), ended: make(chan error, 1)}
 	r.cmd.Dir = ts.MkAbs(".")
@@ -111,19 +111,20 @@ func current(ts *testscript.TestScript) *running {
 	return r.(*running)
 }
 
-// said text: waits until the cluster has said it on standard error.
-func said(ts *testscript.TestScript, _ bool, args []string) {
+// prints TEXT: waits until the cluster has printed the text on standard error.
+func prints(ts *testscript.TestScript, _ bool, args []string) {
 	r := current(ts)
 	for end := time.Now().Add(5 * time.Second); !strings.Contains(r.stderr.String(), args[0]); {
 		if time.Now().After(end) {
-			ts.Fatalf("it did not say %q, but\n%s", args[0], r.stderr.String())
+			ts.Fatalf("the cluster did not print %q, but\n%s", args[0], r.stderr.String())
 		}
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// quit TERM|INT|KILL: ends the cluster. Unless killed, it has to end with status 0 within cli.LeaveTime.
-func quit(ts *testscript.TestScript, _ bool, args []string) {
+// stop TERM|INT|KILL: sends the signal to the cluster. After TERM and INT it must end with status 0 within
+// cli.LeaveTime.
+func stop(ts *testscript.TestScript, _ bool, args []string) {
 	r := current(ts)
 	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
 	ts.Check(r.cmd.Process.Signal(signals[args[0]]))
@@ -132,12 +133,12 @@ func quit(ts *testscript.TestScript, _ bool, args []string) {
 		if args[0] != "KILL" && err != nil {
 			ts.Fatalf("stopped by %s: %v\n%s", args[0], err, r.stderr.String())
 		}
-	case <-time.After(cli.LeaveTime + 500*time.Millisecond): // some of it is ours
-		ts.Fatalf("still there %v after %s", cli.LeaveTime, args[0])
+	case <-time.After(cli.LeaveTime + 500*time.Millisecond): // the test needs some time, too
+		ts.Fatalf("still running %v after %s", cli.LeaveTime, args[0])
 	}
 }
 
-// connect makes a client of the credentials in a folder, as a student's program does.
+// connect returns a client with the credentials in a folder, like the programs of a student.
 func connect(ts *testscript.TestScript, folder string, options ...kgo.Opt) *kgo.Client {
 	found, err := settings.InFolder(ts.MkAbs(folder))
 	ts.Check(err)
@@ -151,7 +152,7 @@ func connect(ts *testscript.TestScript, folder string, options ...kgo.Opt) *kgo.
 	return client
 }
 
-// send FOLDER TOPIC TEXT...: sends messages. With ! the cluster must refuse us.
+// send FOLDER TOPIC TEXT...: sends messages. With ! the cluster must refuse the client.
 func send(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -168,14 +169,14 @@ func send(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// receive FOLDER TOPIC GROUP TEXT...: a group member receives and commits exactly these messages,
-// in any order.
+// receive FOLDER TOPIC GROUP TEXT...: a group member receives exactly these messages, in any order, and
+// commits them.
 func receive(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	client := connect(ts, args[0], kgo.ConsumeTopics(args[1]), kgo.ConsumerGroup(args[2]),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())
-	defer client.Close() // leaves the group: the next member need not wait for this one
+	defer client.Close() // leaves the group, so the next member need not wait
 	missing := make(map[string]bool)
 	for _, text := range args[3:] {
 		missing[text] = true
@@ -200,8 +201,8 @@ func receive(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// taken ENV: occupies a port until the script ends, and puts its number in a variable.
-func taken(ts *testscript.TestScript, _ bool, args []string) {
+// occupy ENV: uses a port until the script ends, and sets the variable to its number.
+func occupy(ts *testscript.TestScript, _ bool, args []string) {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	ts.Defer(func() { socket.Close() })
@@ -210,7 +211,7 @@ func taken(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], port)
 }
 
-// foreign FOLDER: fills it with the credentials of another cluster.
+// foreign FOLDER: writes credentials of another cluster to the folder.
 func foreign(ts *testscript.TestScript, _ bool, args []string) {
 	ca, err := issuer.New("the course", time.Hour)
 	ts.Check(err)
@@ -228,11 +229,11 @@ func mode(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// fails STATUS COMMAND...: runs a command that has to end with this status.
+// fails STATUS COMMAND...: runs a command that must end with this status.
 func fails(ts *testscript.TestScript, _ bool, args []string) {
 	err := ts.Exec(args[1], args[2:]...)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || fmt.Sprint(exit.ExitCode()) != args[0] {
-		ts.Fatalf("it ended with %v, want status %s", err, args[0])
+		ts.Fatalf("the command ended with %v, want status %s", err, args[0])
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"tkafka/pkg/cluster"
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/group"
+	"tkafka/pkg/issuer"
+	"tkafka/pkg/localcluster"
 	"tkafka/pkg/settings"
 )
 
@@ -215,4 +217,17 @@ func (k *kafka) commitOlder(ctx context.Context, group string) error {
 		return fmt.Errorf("group %s: cannot commit: %w", group, err)
 	}
 	return nil
+}
+
+// startOwn starts a cluster with one topic and writes the credentials of its student.
+func startOwn(folder string) (*embedded.Cluster, error) {
+	ca, err := issuer.New("tkafka tour", 24*time.Hour)
+	if err != nil {
+		return nil, err
+	}
+	own, err := localcluster.Start(ca, embedded.Config{Topics: []string{ownTopic}})
+	if err != nil {
+		return nil, err
+	}
+	return own, ca.WriteFolder(folder, ownTopic, own.Brokers())
 }

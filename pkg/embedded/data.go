@@ -10,16 +10,16 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// lockFile stands in a DataDir beside what kfake writes there.
+// lockFile is in a DataDir, beside the files of kfake.
 const lockFile = "cluster.lock"
 
-// InUseError says that another cluster, perhaps of another process, works in a DataDir.
+// InUseError reports that another cluster uses a DataDir, in this process or another one.
 type InUseError struct{ Dir string }
 
-func (e *InUseError) Error() string { return "another cluster is using " + e.Dir }
+func (e *InUseError) Error() string { return e.Dir + ": another cluster uses this folder" }
 
-// lockDir takes dir for this cluster alone. kfake does not: two of them would spoil each other's
-// data. The operating system ends the lock with the process, however that ends.
+// lockDir locks dir for this cluster. kfake has no lock, and two clusters would destroy each other's
+// data. The operating system removes the lock when the process ends, also after a crash.
 func lockDir(dir string) (*flock.Flock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func lockDir(dir string) (*flock.Flock, error) {
 	lock := flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))
 	locked, err := lock.TryLock()
 	if err != nil {
-		return nil, fmt.Errorf("locking %s: %w", dir, err)
+		return nil, fmt.Errorf("cannot lock %s: %w", dir, err)
 	}
 	if !locked {
 		return nil, &InUseError{Dir: dir}
@@ -37,18 +37,18 @@ func lockDir(dir string) (*flock.Flock, error) {
 
 var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
 
-// CheckTopic tells whether Kafka takes a name for a topic.
+// CheckTopic returns an error if Kafka does not allow this name for a topic.
 func CheckTopic(name string) error {
 	const longest = 249
 	switch {
 	case name == "":
-		return errors.New("a topic needs a name")
+		return errors.New("the name of a topic is empty")
 	case name == "." || name == "..":
-		return fmt.Errorf("no topic can be named %q", name)
+		return fmt.Errorf("topic %q: Kafka does not allow this name", name)
 	case len(name) > longest:
-		return fmt.Errorf("topic %.20s...: a name of %d characters, %d are allowed", name, len(name), longest)
+		return fmt.Errorf("topic %.20s...: the name has %d characters, but the limit is %d", name, len(name), longest)
 	case !topicName.MatchString(name):
-		return fmt.Errorf("topic %q: only letters, digits, dots, underscores and hyphens make a name", name)
+		return fmt.Errorf("topic %q: a name consists of letters, digits, dots, underscores and hyphens", name)
 	}
 	return nil
 }

@@ -1,10 +1,25 @@
-// Package embedded runs a Kafka cluster inside the process, for the tutorial, the guided run and
-// the tests: brokers on loopback that speak the real protocol, over mutual TLS if asked.
+// Package embedded runs a Kafka cluster inside the process: for the tutorial, the guided run and the
+// tests. Its brokers listen on loopback and speak the Kafka protocol, over mutual TLS if you ask for it.
 //
-// The brokers are kfake's. They keep topics, groups and committed offsets as real ones do, but there
-// is no replication behind them: nothing about durability or speed can be learnt from them. kfake
-// was made for tests among friends, so in front of each broker stands a guard that lets only
-// well-formed requests through, see guard.go.
+// The cluster is for teaching, not for production. Its brokers are those of kfake. They store topics,
+// groups and committed offsets as real brokers do. But there is no replication, and nothing is
+// promised about durability. Do not measure the speed of Kafka with it.
+//
+// # Who could attack it
+//
+// Only programs on the same machine can connect: those of its other users, other programs of yours, and
+// web pages in a browser on this machine. Other machines cannot.
+//
+//   - With [Config].TLS, a client needs a certificate of the cluster's authority. All others are refused
+//     in the TLS handshake. A client with a certificate may do everything, unless Config.Rights
+//     limits its rights.
+//   - Without TLS, every program on the machine may do everything: read, write and delete.
+//   - A web page can make its browser send requests. None of them is a Kafka request, so the broker
+//     closes the connection.
+//   - Some requests would end kfake, and so the process. Each connection refuses those that we know. After
+//     such a request, only this client loses its connection.
+//   - A client that is silent or slow does not delay the others, and loses its connection in the end. But
+//     nothing stops a client that may write from filling the memory or, with a DataDir, the disk.
 package embedded
 
 import (
@@ -28,40 +43,40 @@ import (
 // DefaultPartitions is how many partitions a topic of the course has.
 const DefaultPartitions = 16
 
-// Config describes a cluster. The zero value is three brokers on free ports without TLS, topics or
-// access control, that keep nothing.
+// Config describes a cluster. The zero value is three brokers on free ports, without TLS, topics and
+// access control. They keep everything in memory.
 type Config struct {
-	// Ports has one entry for each broker; 0 takes a free port. None at all means 0, 0, 0.
+	// Ports has the port of each broker. 0 means a free port, and an empty list means 0, 0, 0.
 	Ports []int
 
-	// Topics are there from the start, with DefaultPartitions each.
+	// Topics are created at the start if they do not exist, with DefaultPartitions each.
 	Topics []string
 
-	// DataDir keeps messages, topics and committed offsets across restarts. It is made where it is
-	// missing and belongs to one cluster at a time. Empty keeps everything in memory.
+	// DataDir is a folder that keeps messages, topics and committed offsets across restarts. If it does
+	// not exist, it is created. One cluster at a time can use it. Empty keeps everything in memory.
 	DataDir string
 
-	// TLS is the brokers' side of every connection; nil is plaintext.
+	// TLS is the configuration of the brokers. Nil means plaintext.
 	TLS *tls.Config
 
-	// Rights turns access control on. It maps a user, which is the common name of a client
-	// certificate, to what that user may do; whoever is not in it may do nothing. The Principal of
-	// an entry is filled in. Without TLS every client is the user ANONYMOUS.
+	// Rights turns access control on. It maps a user to the rights of this user. The user is the common
+	// name of a client's certificate; without TLS, every client is the user ANONYMOUS. A user who
+	// is not in Rights has no rights. Start sets the Principal of each right.
 	Rights map[string][]kfake.ACL
 
-	limits limits // of a test; otherwise defaultLimits
+	limits limits // for tests; the zero value means defaultLimits
 }
 
 // Cluster is a running cluster. Its brokers have the numbers 0, 1, 2 in the order of Config.Ports.
 type Cluster struct {
-	kfake *kfake.Cluster
-	doors []*door
-	lock  *flock.Flock // nil without a DataDir
-	vouch *voucher     // nil without access control
+	kfake         *kfake.Cluster
+	listeners     []*listener
+	lock          *flock.Flock   // nil without a DataDir
+	authenticator *authenticator // nil without access control
 }
 
-// Start brings a cluster up; when it returns, clients can connect. A port that is taken is a
-// [*PortError], a DataDir that another cluster uses a [*InUseError].
+// Start starts a cluster. When it returns, clients can connect. The error is a [*PortError] if another
+// program uses a port, and an [*InUseError] if another cluster uses the DataDir.
 func Start(config Config) (_ *Cluster, err error) {
 	if len(config.Ports) == 0 {
 		config.Ports = []int{0, 0, 0}
@@ -70,7 +85,7 @@ func Start(config Config) (_ *Cluster, err error) {
 		config.limits = defaultLimits
 	}
 	if config.Rights != nil && config.DataDir != "" {
-		return nil, errors.New("embedded: Rights are for a cluster in memory")
+		return nil, errors.New("an embedded cluster cannot have both Rights and a DataDir")
 	}
 	c := &Cluster{}
 	defer func() {
@@ -85,7 +100,7 @@ func Start(config Config) (_ *Cluster, err error) {
 		}
 	}
 	if config.Rights != nil {
-		c.vouch = newVoucher(config.Rights)
+		c.authenticator = newAuthenticator(config.Rights)
 	}
 	for _, topic := range config.Topics {
 		if err := CheckTopic(topic); err != nil {
@@ -93,25 +108,25 @@ func Start(config Config) (_ *Cluster, err error) {
 		}
 	}
 	for _, port := range config.Ports {
-		d, err := openDoor(port, config.TLS, c.vouch, config.limits)
+		l, err := listen(port, config.TLS, c.authenticator, config.limits)
 		if err != nil {
 			return nil, err
 		}
-		c.doors = append(c.doors, d)
+		c.listeners = append(c.listeners, l)
 	}
 	options := []kfake.Opt{
 		kfake.Ports(c.ports()...),
-		kfake.ListenFn(c.listen),
+		kfake.ListenFn(c.listenerAt),
 		kfake.DefaultNumPartitions(DefaultPartitions),
-		kfake.MaxVersions(topicsByName()),
-		// What real brokers allow by default (group.max.session.timeout.ms).
+		kfake.MaxVersions(safeVersions()),
+		// The default of real brokers (group.max.session.timeout.ms).
 		kfake.GroupMaxSessionTimeout(30 * time.Minute),
 	}
 	if config.DataDir != "" {
 		options = append(options, kfake.DataDir(config.DataDir))
 	}
-	if c.vouch != nil {
-		options = append(options, c.vouch.options()...)
+	if c.authenticator != nil {
+		options = append(options, c.authenticator.options()...)
 	}
 	if c.kfake, err = kfake.NewCluster(options...); err != nil {
 		return nil, err
@@ -119,23 +134,22 @@ func Start(config Config) (_ *Cluster, err error) {
 	if err := c.prepare(config.Topics); err != nil {
 		return nil, err
 	}
-	for _, d := range c.doors {
-		d.serve()
+	for _, l := range c.listeners {
+		l.serve()
 	}
 	return c, nil
 }
 
-// topicsByName is all that kfake can do, except for produce requests that name topics by ID (version
-// 13): where kfake does not know two of the IDs, of topics deleted meanwhile, it mixes up their
-// answers and ends.
-func topicsByName() *kversion.Versions {
+// safeVersions are all versions that kfake knows, except version 13 of Produce, which names topics by
+// ID. If a request has two unknown IDs, for example of deleted topics, kfake confuses them and ends.
+func safeVersions() *kversion.Versions {
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(kmsg.Produce.Int16(), 12)
 	return versions
 }
 
-// prepare does what has to be done before clients come in: ask kfake which requests it knows, which
-// only a connection can, and make the topics that are missing.
+// prepare finds out which requests kfake knows, and creates the topics. It runs before any client is
+// accepted.
 func (c *Cluster) prepare(topics []string) error {
 	client, err := c.Client()
 	if err != nil {
@@ -150,28 +164,28 @@ func (c *Cluster) prepare(topics []string) error {
 	if err != nil {
 		return err
 	}
-	known := make(rules)
+	known := make(knownRequests)
 	for _, broker := range versions {
 		if broker.Err != nil {
 			return broker.Err
 		}
 		broker.EachKeySorted(func(key, min, max int16) { known[key] = versionRange{min, max} })
 	}
-	// Who a client is, its certificate says and nothing else.
+	// Only its certificate decides who a client is.
 	delete(known, kmsg.SASLHandshake.Int16())
 	delete(known, kmsg.SASLAuthenticate.Int16())
-	for _, d := range c.doors {
-		d.rules = known
+	for _, l := range c.listeners {
+		l.requests = known
 	}
 
 	if len(topics) == 0 {
 		return nil
 	}
-	made, err := admin.CreateTopics(ctx, DefaultPartitions, -1, nil, topics...)
+	created, err := admin.CreateTopics(ctx, DefaultPartitions, -1, nil, topics...)
 	if err != nil {
 		return err
 	}
-	for _, topic := range made.Sorted() {
+	for _, topic := range created.Sorted() {
 		if topic.Err != nil && !errors.Is(topic.Err, kerr.TopicAlreadyExists) {
 			return fmt.Errorf("topic %s: %w", topic.Topic, topic.Err)
 		}
@@ -179,90 +193,90 @@ func (c *Cluster) prepare(topics []string) error {
 	return nil
 }
 
-// ports are the doors' ports, in the order of the brokers.
+// ports are the ports of the brokers, in their order.
 func (c *Cluster) ports() []int {
 	var ports []int
-	for _, d := range c.doors {
-		ports = append(ports, d.port)
+	for _, l := range c.listeners {
+		ports = append(ports, l.port)
 	}
 	return ports
 }
 
-// listen is what kfake calls to open a broker's port, which is open already.
-func (c *Cluster) listen(_, address string) (net.Listener, error) {
-	for _, d := range c.doors {
-		if address == net.JoinHostPort("127.0.0.1", strconv.Itoa(d.port)) {
-			return d.enter(), nil
+// listenerAt is what kfake calls instead of net.Listen. The port is open already.
+func (c *Cluster) listenerAt(_, address string) (net.Listener, error) {
+	for _, l := range c.listeners {
+		if address == net.JoinHostPort("127.0.0.1", strconv.Itoa(l.port)) {
+			return newKfakeListener(l), nil
 		}
 	}
 	return nil, fmt.Errorf("no port was opened for %s", address)
 }
 
-func (c *Cluster) door(node int32) (*door, error) {
-	if node < 0 || int(node) >= len(c.doors) {
-		return nil, fmt.Errorf("no broker %d", node)
+func (c *Cluster) listener(broker int32) (*listener, error) {
+	if broker < 0 || int(broker) >= len(c.listeners) {
+		return nil, fmt.Errorf("there is no broker %d", broker)
 	}
-	return c.doors[node], nil
+	return c.listeners[broker], nil
 }
 
-// Brokers are the addresses that clients connect to, such as localhost:19093.
+// Brokers returns the addresses that clients connect to, such as localhost:19093.
 func (c *Cluster) Brokers() []string {
 	var brokers []string
-	for _, d := range c.doors {
-		brokers = append(brokers, d.address())
+	for _, l := range c.listeners {
+		brokers = append(brokers, l.address())
 	}
 	return brokers
 }
 
-// Kfake gives access to the brokers' inside: faults, moved leaders, the state of groups.
+// Kfake returns the cluster of kfake, with which a test can cause faults, move leaders and look at
+// groups.
 func (c *Cluster) Kfake() *kfake.Cluster { return c.kfake }
 
-// Close ends all connections and stops the brokers. With a DataDir, everything is on disk
-// afterwards.
+// Close closes all connections and stops the brokers. With a DataDir, everything is on disk then.
 func (c *Cluster) Close() {
 	if c.kfake != nil {
 		c.kfake.Close()
 	}
-	for _, d := range c.doors {
-		d.shut() // those that a failing Start opened and kfake never saw
+	for _, l := range c.listeners {
+		l.close() // if Start failed, kfake may not have all of them
 	}
 	if c.lock != nil {
 		c.lock.Unlock()
 	}
 }
 
-// Kill makes a broker unreachable, as if its process had died: its connections break and new ones
-// are refused. Its partitions stand still until [Cluster.Restart].
-func (c *Cluster) Kill(node int32) error {
-	d, err := c.door(node)
+// Kill makes a broker unreachable, as if its process had died: its connections break, and new ones are
+// refused. Nobody can use the partitions that it leads until [Cluster.Restart].
+func (c *Cluster) Kill(broker int32) error {
+	l, err := c.listener(broker)
 	if err != nil {
 		return err
 	}
-	d.kill()
+	l.kill()
 	return nil
 }
 
-// Restart brings a killed broker back at its old address.
-func (c *Cluster) Restart(node int32) error {
-	d, err := c.door(node)
+// Restart brings a killed broker back at its address.
+func (c *Cluster) Restart(broker int32) error {
+	l, err := c.listener(broker)
 	if err != nil {
 		return err
 	}
-	return d.reopen()
+	return l.restart()
 }
 
-// Dial connects to a broker from inside the process: no socket, no TLS, and all rights. It is made
-// for [kgo.Dialer].
+// Dial connects to a broker from inside the process, without a socket and TLS, and with all rights.
+// It is for [kgo.Dialer].
 func (c *Cluster) Dial(_ context.Context, _, address string) (net.Conn, error) {
-	for _, d := range c.doors {
-		if d.address() == address {
-			return d.dial()
+	for _, l := range c.listeners {
+		if l.address() == address {
+			return l.dial()
 		}
 	}
 	return nil, fmt.Errorf("the embedded cluster has no broker at %s", address)
 }
 
-// Client is a client inside the process, see [Cluster.Dial]. The caller closes it.
+// Client returns a client inside the process (see [Cluster.Dial]). The caller closes it.
 func (c *Cluster) Client(options ...kgo.Opt) (*kgo.Client, error) {
 	return kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(c.Brokers()...),

@@ -33,7 +33,7 @@ func start(t *testing.T, config Config) *Cluster {
 	return c
 }
 
-// client is a client from outside, over a socket.
+// client returns a client that connects over a socket.
 func client(t *testing.T, c *Cluster, options ...kgo.Opt) *kgo.Client {
 	t.Helper()
 	client, err := kgo.NewClient(append([]kgo.Opt{
@@ -53,7 +53,7 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
-// classroom is an authority, the brokers' side of its TLS, and a student's side.
+// classroom makes an authority, and returns the TLS configurations of its brokers and of a student.
 func classroom(t *testing.T, student string) (server *tls.Config, asStudent *tls.Config) {
 	t.Helper()
 	ca, err := issuer.New("test", time.Hour)
@@ -76,7 +76,7 @@ func classroom(t *testing.T, student string) (server *tls.Config, asStudent *tls
 	}
 }
 
-// exchange proves that a cluster works: a message sent to each partition's leader comes back.
+// exchange checks that the cluster works: it sends a message to each partition and receives it.
 func exchange(t *testing.T, c *Cluster, topic string, options ...kgo.Opt) {
 	t.Helper()
 	ctx := deadline(t)
@@ -110,7 +110,7 @@ func TestMutualTLS(t *testing.T) {
 			t.Errorf("broker %s is not at localhost:port", broker)
 		}
 	}
-	// Without InsecureSkipVerify: the brokers' certificates are good for localhost.
+	// InsecureSkipVerify is not set, because the brokers' certificates are valid for localhost.
 	exchange(t, c, "client60", kgo.DialTLSConfig(student))
 
 	metadata, err := kadm.NewClient(client(t, c, kgo.DialTLSConfig(student))).Metadata(deadline(t))
@@ -122,30 +122,30 @@ func TestMutualTLS(t *testing.T) {
 		advertised = append(advertised, net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))))
 	}
 	if got, want := fmt.Sprint(advertised), fmt.Sprint(c.Brokers()); got != want {
-		t.Errorf("advertised are %s, want %s", got, want)
+		t.Errorf("the brokers advertise %s, want %s", got, want)
 	}
 	if n := len(metadata.Topics["client60"].Partitions); n != DefaultPartitions {
 		t.Errorf("client60 has %d partitions, want %d", n, DefaultPartitions)
 	}
 }
 
-// Only loopback, and both of its addresses.
+// The brokers listen on loopback only, at both of its addresses.
 func TestAddresses(t *testing.T) {
 	c := start(t, Config{Ports: []int{0}})
-	for _, socket := range c.doors[0].sockets {
+	for _, socket := range c.listeners[0].sockets {
 		if ip := socket.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
 			t.Errorf("listens at %s", ip)
 		}
 	}
 	if v6, err := net.Listen("tcp6", "[::1]:0"); err == nil {
 		v6.Close()
-		if n := len(c.doors[0].sockets); n != 2 {
+		if n := len(c.listeners[0].sockets); n != 2 {
 			t.Errorf("listens at %d addresses on a machine with IPv6", n)
 		}
 	}
 }
 
-func TestPortTaken(t *testing.T) {
+func TestPortInUse(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		t.Run(address, func(t *testing.T) {
 			other, err := net.Listen("tcp", address)
@@ -155,15 +155,15 @@ func TestPortTaken(t *testing.T) {
 			defer other.Close()
 			port := other.Addr().(*net.TCPAddr).Port
 			_, err = Start(Config{Ports: []int{0, port}})
-			var taken *PortError
-			if !errors.As(err, &taken) || taken.Port != port {
+			var inUse *PortError
+			if !errors.As(err, &inUse) || inUse.Port != port {
 				t.Fatalf("got %v, want a PortError for %d", err, port)
 			}
 		})
 	}
 }
 
-// What a killed broker led waits for it, the rest goes on.
+// A message for a partition of a killed broker waits for its restart. The other partitions work.
 func TestBrokerLoss(t *testing.T) {
 	const dead = 0
 	c := start(t, Config{Topics: []string{"t"}})
@@ -182,7 +182,7 @@ func TestBrokerLoss(t *testing.T) {
 		}
 	}
 	if led < 0 || other < 0 {
-		t.Skip("kfake, which chooses leaders at random, gave all partitions to one side")
+		t.Skip("kfake chooses leaders at random, and broker 0 leads all partitions or none")
 	}
 	if err := errors.Join(send(led), send(other)); err != nil {
 		t.Fatal(err)
@@ -193,11 +193,9 @@ func TestBrokerLoss(t *testing.T) {
 		}
 		if conn, err := net.Dial("tcp", c.Brokers()[dead]); err == nil {
 			conn.Close()
-			t.Fatal("a killed broker takes connections")
+			t.Fatal("a killed broker accepts connections")
 		}
-		if inside := c.doors[dead].count(); inside > 0 {
-			waitUntil(t, "the connections of the killed broker are gone", func() bool { return c.doors[dead].count() == 0 })
-		}
+		waitUntil(t, "the killed broker has no connections", func() bool { return c.listeners[dead].count() == 0 })
 		if err := send(other); err != nil {
 			t.Fatal(err)
 		}
@@ -214,10 +212,10 @@ func TestBrokerLoss(t *testing.T) {
 	exchange(t, c, "t")
 }
 
-// While a broker is down, a connection to another one must not be given its port.
+// While a broker is down, no client may get its port as the own end of a connection.
 func TestPortOfKilledBroker(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("ports are held on Unix only")
+		t.Skip("ports are reserved on Unix only")
 	}
 	c := start(t, Config{})
 	const dead, other = 0, 1
@@ -225,12 +223,12 @@ func TestPortOfKilledBroker(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, host := range []string{"127.0.0.1", "::1"} {
-		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(host), Port: c.doors[dead].port}}
-		conn, err := dialer.Dial("tcp", net.JoinHostPort(host, strconv.Itoa(c.doors[other].port)))
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(host), Port: c.listeners[dead].port}}
+		conn, err := dialer.Dial("tcp", net.JoinHostPort(host, strconv.Itoa(c.listeners[other].port)))
 		if err == nil {
 			conn.Close()
-			t.Errorf("%s: a client has the port of the broker that is down", host)
-		} else if !isTaken(err) && len(c.doors[other].sockets) == 2 {
+			t.Errorf("%s: a client got the port of the killed broker", host)
+		} else if !isInUse(err) && len(c.listeners[other].sockets) == 2 {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
@@ -239,24 +237,24 @@ func TestPortOfKilledBroker(t *testing.T) {
 	}
 }
 
-func (d *door) count() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.inside)
+func (l *listener) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.connections)
 }
 
-// waitUntil looks until something has become true.
+// waitUntil waits until a condition is true.
 func waitUntil(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !is(); {
 		if time.Now().After(end) {
-			t.Fatal("it never happened that", what)
+			t.Fatal("not true after 10 seconds:", what)
 		}
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// Messages and committed offsets are there after a restart, topics too, and new ones are made.
+// After a restart, the topics, messages and committed offsets exist, and new topics are created.
 func TestDataDir(t *testing.T) {
 	dir := t.TempDir() + "/new/data"
 	ctx := deadline(t)
@@ -320,7 +318,7 @@ func TestDataDirInUse(t *testing.T) {
 	start(t, Config{DataDir: dir})
 }
 
-// A student may do what the rights say, and who that is says the certificate.
+// A student has the rights of the name in the certificate.
 func TestRights(t *testing.T) {
 	allow := func(resource kmsg.ACLResourceType, name string, operation kmsg.ACLOperation) kfake.ACL {
 		return kfake.ACL{Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: operation, Allow: true}
@@ -336,9 +334,9 @@ func TestRights(t *testing.T) {
 	}{
 		{"client60", "client60", nil},
 		{"client60", "client61", kerr.TopicAuthorizationFailed},
-		{"client61", "client61", kerr.TopicAuthorizationFailed}, // was given nothing
+		{"client61", "client61", kerr.TopicAuthorizationFailed}, // has no rights
 		{"client61", "client60", kerr.TopicAuthorizationFailed},
-		{insider, "client60", kerr.TopicAuthorizationFailed}, // a certificate makes nobody one of us
+		{internal, "client60", kerr.TopicAuthorizationFailed}, // the name of the internal user in a certificate gives no rights
 	} {
 		t.Run(test.student+" to "+test.topic, func(t *testing.T) {
 			server, student := classroom(t, test.student)
@@ -348,14 +346,14 @@ func TestRights(t *testing.T) {
 			if !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
-			// From inside everything is allowed.
+			// A client inside the process has all rights.
 			inside, err := c.Client()
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer inside.Close()
 			if err := inside.ProduceSync(deadline(t), &kgo.Record{Topic: "client61"}).FirstErr(); err != nil {
-				t.Error("from inside:", err)
+				t.Error("inside the process:", err)
 			}
 		})
 	}
@@ -372,6 +370,6 @@ func TestCheckTopic(t *testing.T) {
 		}
 	}
 	if _, err := Start(Config{Topics: []string{"a b"}}); err == nil {
-		t.Error("a cluster started with a topic named a b")
+		t.Error("a cluster with a topic \"a b\" started")
 	}
 }

@@ -15,17 +15,17 @@ import (
 	"tkafka/pkg/settings"
 )
 
-// A folder is completed from wherever a Write was stopped, and no file that is there is touched.
+// Complete writes the files that a stopped Write did not write, and changes no other file.
 func TestComplete(t *testing.T) {
 	ca := newCA(t, "test")
 	all := []string{caCertFile, keystoreFile, truststoreFile, propertiesFile}
-	for there := range len(all) + 1 {
+	for existing := range len(all) + 1 {
 		dir := t.TempDir()
 		first := newFolder(t, ca, "client60")
 		if err := first.Write(dir); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range all[there:] {
+		for _, name := range all[existing:] {
 			if err := os.Remove(filepath.Join(dir, name)); err != nil {
 				t.Fatal(err)
 			}
@@ -33,17 +33,17 @@ func TestComplete(t *testing.T) {
 		before := contents(t, dir)
 
 		added, err := newFolder(t, ca, "client60").Complete(dir)
-		if err != nil || added != len(all)-there {
-			t.Errorf("%d files were there: %d added, %v", there, added, err)
+		if err != nil || added != len(all)-existing {
+			t.Errorf("%d files existed: %d added, %v", existing, added, err)
 		}
 		after := contents(t, dir)
 		for _, name := range all {
 			if before[name] != "" && before[name] != after[name] {
-				t.Errorf("%d files were there: %s was touched", there, name)
+				t.Errorf("%d files existed: %s was changed", existing, name)
 			}
 		}
 		if len(after) != len(all) {
-			t.Errorf("%d files were there: now %d are", there, len(after))
+			t.Errorf("%d files existed: now %d exist", existing, len(after))
 		}
 		checkMode(t, filepath.Join(dir, keystoreFile), 0o600)
 		if _, _, _, err := pkcs12.DecodeChain([]byte(after[keystoreFile]), settings.DefaultPassword); err != nil {
@@ -62,18 +62,18 @@ func TestCompleteWithoutBrokers(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, propertiesFile)); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("it has %s: %v", propertiesFile, err)
+		t.Errorf("the folder has %s: %v", propertiesFile, err)
 	}
 }
 
-// What another authority issued is not mixed with ours, not even under the same name.
+// Complete adds no file to the credentials of another authority, even if it has the same name.
 func TestCompleteRefuses(t *testing.T) {
 	for name, prepare := range map[string]func(dir string) error{
-		"all of another's": newFolder(t, newCA(t, "test"), "client60").Write,
-		"settings alone": func(dir string) error {
+		"all files of another authority": newFolder(t, newCA(t, "test"), "client60").Write,
+		"only the settings": func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, propertiesFile), []byte("theirs"), 0o600)
 		},
-		"half of another's": func(dir string) error {
+		"some files of another authority": func(dir string) error {
 			err := newFolder(t, newCA(t, "test"), "client60").Write(dir)
 			return errors.Join(err, os.Remove(filepath.Join(dir, keystoreFile)))
 		},
@@ -90,7 +90,7 @@ func TestCompleteRefuses(t *testing.T) {
 				t.Errorf("got %v, want a ForeignError with a file", err)
 			}
 			if snapshot(t, dir) != before {
-				t.Error("something was touched")
+				t.Error("the folder was changed")
 			}
 		})
 	}
@@ -119,13 +119,13 @@ func TestLasting(t *testing.T) {
 		t.Fatal(err)
 	}
 	if left := time.Until(client.Leaf.NotAfter); left > time.Minute || left < 50*time.Second {
-		t.Errorf("it lasts %v, not a minute", left)
+		t.Errorf("the certificate is valid for %v, want a minute", left)
 	}
 	if err := client.Leaf.CheckSignatureFrom(ca.Cert()); err != nil {
 		t.Error(err)
 	}
 	if _, err := ca.Lasting(2 * time.Hour); err == nil || !strings.Contains(err.Error(), ca.Cert().NotAfter.Format(time.DateOnly)) {
-		t.Errorf("beyond the authority's own end: %v", err)
+		t.Errorf("a certificate that ends after its authority: %v", err)
 	}
 }
 
@@ -145,7 +145,7 @@ func TestPack(t *testing.T) {
 	}
 	checkMode(t, path, 0o600)
 
-	// The same files make the same archive, wherever they are.
+	// The same files in another folder give the same zip file.
 	copied := filepath.Join(t.TempDir(), "other")
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
@@ -158,7 +158,7 @@ func TestPack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if other, err := os.ReadFile(copied + ".zip"); err != nil || string(one) != string(other) {
-		t.Errorf("a copy packs otherwise (%v)", err)
+		t.Errorf("a copy gives another zip file (%v)", err)
 	}
 
 	archive, err := zip.OpenReader(path)
@@ -176,21 +176,21 @@ func TestPack(t *testing.T) {
 		}
 		content, err := io.ReadAll(reader)
 		if err != nil || string(content) != have[file.Name] {
-			t.Errorf("%s is not what is in the folder (%v)", file.Name, err)
+			t.Errorf("%s differs from the file in the folder (%v)", file.Name, err)
 		}
 		if want := map[bool]os.FileMode{true: 0o600, false: 0o644}[file.Name == keystoreFile]; file.Mode() != want {
 			t.Errorf("%s unpacks with mode %v", file.Name, file.Mode())
 		}
 	}
 	if got, want := strings.Join(names, " "), "ca.crt client-ssl.properties kafka.keystore.pkcs12 kafka.truststore.pkcs12"; got != want {
-		t.Errorf("it holds %s, want %s", got, want)
+		t.Errorf("the zip file has %s, want %s", got, want)
 	}
 
 	if err := os.Remove(filepath.Join(dir, keystoreFile)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Pack(dir, path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("half a folder: %v", err)
+		t.Errorf("a folder without a keystore: %v", err)
 	}
 }
 

@@ -11,36 +11,36 @@ import (
 
 	"software.sslmate.com/src/go-pkcs12"
 
+	"tkafka/pkg/cli"
 	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
 )
 
-// The files a student is handed, beside ca.crt. The programs know them by the same names.
+// The files of a credentials folder, beside ca.crt.
 const (
 	keystoreFile   = tlsconf.KeystoreFile
 	truststoreFile = "kafka.truststore.pkcs12"
 	propertiesFile = settings.PropertiesFile
 )
 
-// Folder is what staff hands a student: who they are, whom to trust and where the brokers are.
+// Folder is the content of a credentials folder, which the staff gives to a student.
 type Folder struct {
 	CA       *CA
 	Identity tls.Certificate // from CA.Client
-	Brokers  []string        // host:port, becomes bootstrap.servers
+	Brokers  []string        // host:port, for bootstrap.servers
 	Password string          // of both stores; empty means settings.DefaultPassword
 }
 
-// Write puts the files into dir and makes it where it is missing:
+// Write writes the files to dir, and creates dir if it does not exist:
 //
-//	ca.crt                   whom to trust, for everything that reads PEM
-//	kafka.keystore.pkcs12    the identity: private key, certificate and the authority's; mode 0600
-//	kafka.truststore.pkcs12  whom to trust, for Java
-//	client-ssl.properties    the settings for Kafka's own tools; none without Brokers
+//	ca.crt                   the authority, in PEM
+//	kafka.keystore.pkcs12    the private key, its certificate and the authority; only the owner may read it
+//	kafka.truststore.pkcs12  the authority, for Java
+//	client-ssl.properties    the settings for Kafka's own tools; not written without Brokers
 //
-// Each file appears complete or not at all. Files that are there are replaced only beside a ca.crt
-// whose authority bears the same name, and with a keystore that opens with the Password and was
-// signed under that name, which is to say: an earlier Write made them. Otherwise the error is a
-// [*ForeignError] and nothing has been touched.
+// Each file is written completely or not at all. Write replaces only files of an earlier Write: ca.crt is
+// of an authority with the same common name, and the keystore has the same Password and was issued
+// under that name. Otherwise the error is a [*ForeignError], and nothing is changed.
 func (f Folder) Write(dir string) error {
 	if err := f.checkOwn(dir); err != nil {
 		return err
@@ -48,10 +48,9 @@ func (f Folder) Write(dir string) error {
 	return f.write(dir, f.files())
 }
 
-// Complete writes those files that dir lacks, and returns how many: all of them into a folder that is
-// new, the last ones into a folder whose Write was stopped, none into one that is whole. What is there
-// stays as it is; the Identity is used only where there is no keystore. A folder that another
-// authority issued is a [*ForeignError].
+// Complete writes the files that are missing in dir, and returns their number. It never changes a file
+// that exists, so the Identity is used only if there is no keystore. If another authority issued the
+// files in dir, the error is a [*ForeignError].
 func (f Folder) Complete(dir string) (int, error) {
 	var missing []file
 	for _, file := range f.files() {
@@ -73,18 +72,27 @@ func (f Folder) Complete(dir string) (int, error) {
 	return len(missing), f.write(dir, missing)
 }
 
-// file is one of the files of a folder.
+// WriteFolder issues the identity of a client, and writes its credentials folder: the [Folder] with
+// the default password.
+func (ca *CA) WriteFolder(dir, client string, brokers []string) error {
+	identity, err := ca.Client(client)
+	if err != nil {
+		return err
+	}
+	return Folder{CA: ca, Identity: identity, Brokers: brokers}.Write(dir)
+}
+
+// file is one file of a folder.
 type file struct {
 	name    string
 	mode    os.FileMode
 	content func(password string) ([]byte, error)
 }
 
-// files are what the folder consists of, in the order in which they are written. ca.crt comes first:
-// it marks the folder as ours should we be stopped before the last file.
+// files returns the files in the order in which they are written. ca.crt is the first. If the program is
+// stopped before the last file, ca.crt shows that the folder is ours.
 func (f Folder) files() []file {
-	// Pinned, so that a new release of the library cannot move to an encoding that Java 12 does not read.
-	encoder := pkcs12.Modern2023
+	encoder := pkcs12.Modern2023 // not pkcs12.Modern, which may change; Java 12 and later read this one
 	authority := []*x509.Certificate{f.CA.cert}
 	files := []file{
 		{caCertFile, 0o644, func(string) ([]byte, error) {
@@ -105,13 +113,13 @@ func (f Folder) files() []file {
 	return files
 }
 
-// write makes the contents of the files, and only when all are made puts them into dir.
+// write makes the contents of all files before it writes the first one.
 func (f Folder) write(dir string, files []file) error {
 	password := f.password()
-	// client-ssl.properties would need escapes for these, which not every reader undoes.
+	// client-ssl.properties would need escapes for these characters, and not every tool reads escapes.
 	if strings.ContainsAny(password, "\\\r\n\t") || strings.TrimSpace(password) != password {
-		return errors.New("a password of the stores must not hold backslashes, tabs or line ends," +
-			" nor begin or end with a space")
+		return cli.WithHint(errors.New("client-ssl.properties cannot contain this password of the keystore"),
+			"use a password without backslashes, tabs, line ends, and spaces at its beginning or end")
 	}
 	contents := make([][]byte, len(files))
 	for i, file := range files {
@@ -138,8 +146,8 @@ func (f Folder) password() string {
 	return f.Password
 }
 
-// properties are the settings in the words of Kafka's Java clients. The stores are named as the
-// course names them, without a path: the tools are run from inside the folder.
+// properties returns the settings of Kafka's Java clients. The stores have no path, as in the course:
+// the tools run in the folder.
 func (f Folder) properties(password string) []byte {
 	return fmt.Appendf(nil, `bootstrap.servers=%s
 security.protocol=SSL
@@ -153,17 +161,17 @@ ssl.endpoint.identification.algorithm=
 `, strings.Join(f.Brokers, ","), truststoreFile, password, keystoreFile)
 }
 
-// ForeignError says that a folder holds credentials somebody else issued.
+// ForeignError reports that another authority issued the credentials in a folder.
 type ForeignError struct {
 	Dir  string
-	File string // the file in Dir that would have been overwritten
+	File string // the file in Dir that shows this
 }
 
 func (e *ForeignError) Error() string {
-	return fmt.Sprintf("%s holds credentials of another cluster (%s), which are left alone", e.Dir, e.File)
+	return fmt.Sprintf("%s: the credentials in this folder belong to another cluster (%s)", e.Dir, e.File)
 }
 
-// checkOwn makes sure that whatever Write would replace in dir was issued under the same name.
+// checkOwn checks that the files that Write would replace were issued under the same name.
 func (f Folder) checkOwn(dir string) error {
 	ca, err := readCert(filepath.Join(dir, caCertFile))
 	if err == nil && ca.Subject.CommonName == f.CA.cert.Subject.CommonName {
@@ -181,9 +189,9 @@ func (f Folder) checkOwn(dir string) error {
 	return nil
 }
 
-// checkKeystore makes sure that the keystore, if there is one, was issued under the same name: it may
-// be the only copy of somebody's key. The name is enough. The signature may be of an authority whose
-// ca.crt is gone, where a Write was stopped between the two files.
+// checkKeystore checks that the keystore, if it exists, was issued under the same name: it may be the
+// only copy of a key. The signature is not checked. If an earlier Write was stopped after ca.crt, the
+// keystore is still of the authority before.
 func (f Folder) checkKeystore(dir string) error {
 	keystore, err := os.ReadFile(filepath.Join(dir, keystoreFile))
 	if errors.Is(err, os.ErrNotExist) {
@@ -199,15 +207,15 @@ func (f Folder) checkKeystore(dir string) error {
 	return nil
 }
 
-// checkIssued makes sure that what is in dir came from this very authority, and that what is missing
-// fits to it: the stores share the password that stands in client-ssl.properties.
+// checkIssued checks that this authority issued the files in dir. If files are missing, it also checks
+// the password of the keystore, which the other store and client-ssl.properties must have, too.
 func (f Folder) checkIssued(dir string, missing []file) error {
 	ca, err := readCert(filepath.Join(dir, caCertFile))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	if err != nil || !ca.Equal(f.CA.cert) {
-		return &ForeignError{Dir: dir, File: f.firstThere(missing)}
+		return &ForeignError{Dir: dir, File: f.firstExisting(missing)}
 	}
 	if len(missing) == 0 {
 		return nil
@@ -226,8 +234,8 @@ func (f Folder) checkIssued(dir string, missing []file) error {
 	return nil
 }
 
-// firstThere is the first of the files that is not missing.
-func (f Folder) firstThere(missing []file) string {
+// firstExisting returns the first file that is not missing.
+func (f Folder) firstExisting(missing []file) string {
 	for i, file := range f.files() {
 		if i >= len(missing) || missing[i].name != file.name {
 			return file.name
@@ -236,8 +244,8 @@ func (f Folder) firstThere(missing []file) string {
 	return ""
 }
 
-// writeFile puts a complete file in place: readers see the old one or the new one, and a crash
-// leaves no half of either.
+// writeFile writes a complete file and then renames it. A reader sees the old file or the new one, also
+// after a crash.
 func writeFile(dir, name string, data []byte, mode os.FileMode) (err error) {
 	file, err := os.CreateTemp(dir, "."+name+".*")
 	if err != nil {
@@ -249,7 +257,7 @@ func writeFile(dir, name string, data []byte, mode os.FileMode) (err error) {
 		}
 	}()
 	_, err = file.Write(data)
-	// A temporary file is born with 0600, so a key is at no moment readable to others.
+	// CreateTemp uses mode 0600, so other users can never read a key.
 	err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close())
 	if err != nil {
 		return err

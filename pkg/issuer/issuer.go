@@ -1,5 +1,5 @@
-// Package issuer makes the certificates of a classroom: a certificate authority, the identities it
-// signs for brokers and students, and the folder of files a student is handed.
+// Package issuer makes the certificates of a class: a certificate authority, the identities that it
+// issues to brokers and students, and the credentials folder of a student.
 package issuer
 
 import (
@@ -17,29 +17,30 @@ import (
 	"path/filepath"
 	"time"
 
+	"tkafka/pkg/cli"
 	"tkafka/pkg/tlsconf"
 )
 
-// backdate is how far before now a certificate begins, so that a machine whose clock is a little
-// slow does not refuse it as not yet valid.
+// backdate is how long before now a certificate becomes valid. So a machine with a slow clock accepts
+// it, too.
 const backdate = time.Hour
 
-// The files of an authority that is kept in a folder.
+// The files of an authority that was saved.
 const (
 	caCertFile = tlsconf.CAFile
 	caKeyFile  = "ca.key"
 )
 
-// CA is a certificate authority. Its keys are ECDSA P-256: a class of 300 is issued in a moment,
-// where RSA takes a minute.
+// CA is a certificate authority. All keys are ECDSA P-256. For a class of 300, RSA keys would take a
+// minute.
 type CA struct {
 	cert  *x509.Certificate
 	key   *ecdsa.PrivateKey
-	until time.Time // the end of what it signs; zero is its own end
+	until time.Time // the end of the certificates that it issues; zero means its own end
 }
 
-// New makes an authority in memory. Its common name tells whose certificates these are, see
-// [Folder.Write]; nothing it signs outlives it.
+// New makes an authority in memory. By its common name, [Folder.Write] recognises the folders that it
+// may replace. No certificate that the authority issues is valid longer than the authority.
 func New(commonName string, lifetime time.Duration) (*CA, error) {
 	now := time.Now()
 	template := &x509.Certificate{
@@ -66,7 +67,7 @@ func New(commonName string, lifetime time.Duration) (*CA, error) {
 	return &CA{cert: cert, key: key}, nil
 }
 
-// Load reads the authority that Save left in dir. A folder without one is [os.ErrNotExist].
+// Load reads the authority that was saved in dir. The error contains [os.ErrNotExist] if there is none.
 func Load(dir string) (*CA, error) {
 	keyPath := filepath.Join(dir, caKeyFile)
 	keyPEM, err := os.ReadFile(keyPath)
@@ -75,7 +76,7 @@ func Load(dir string) (*CA, error) {
 	}
 	block, _ := pem.Decode(keyPEM)
 	if block == nil {
-		return nil, fmt.Errorf("%s holds no key in PEM form", keyPath)
+		return nil, fmt.Errorf("%s: no key in PEM", keyPath)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
@@ -83,28 +84,27 @@ func Load(dir string) (*CA, error) {
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("%s holds a %T, not an ECDSA key", keyPath, parsed)
+		return nil, fmt.Errorf("%s: the key is not an ECDSA key", keyPath)
 	}
 
 	certPath := filepath.Join(dir, caCertFile)
 	cert, err := readCert(certPath)
 	if errors.Is(err, os.ErrNotExist) {
-		// Not ErrNotExist: a new authority cannot be saved here while half of the old one is left.
-		return nil, fmt.Errorf("%s is there, but not its certificate %s: remove the key to have both made anew",
-			keyPath, certPath)
+		// Not ErrNotExist: the caller cannot save a new authority here, because the key exists.
+		return nil, cli.WithHint(fmt.Errorf("%s: the certificate of %s is missing", certPath, keyPath),
+			"copy the certificate there; if it is lost, delete the key to get a new authority")
 	}
 	if err != nil {
 		return nil, err
 	}
 	if !key.PublicKey.Equal(cert.PublicKey) {
-		return nil, fmt.Errorf("%s is not the key of %s", keyPath, certPath)
+		return nil, fmt.Errorf("%s: not the key of %s", keyPath, certPath)
 	}
 	return &CA{cert: cert, key: key}, nil
 }
 
-// Save keeps the authority in dir as ca.crt and ca.key, and makes dir where it is missing. It replaces
-// neither file, since everything that an authority has signed is lost with it: where one is, the error
-// is [os.ErrExist].
+// Save writes ca.crt and ca.key to dir, and creates dir if it does not exist. If one of the files exists,
+// the error contains [os.ErrExist]: to replace an authority makes all of its certificates useless.
 func (ca *CA) Save(dir string) error {
 	der, err := x509.MarshalPKCS8PrivateKey(ca.key)
 	if err != nil {
@@ -117,7 +117,7 @@ func (ca *CA) Save(dir string) error {
 	if _, err := os.Lstat(certPath); err == nil {
 		return &os.PathError{Op: "save", Path: certPath, Err: os.ErrExist}
 	}
-	// Exclusively, and before the certificate: of two that save at once only one gets to write that.
+	// O_EXCL, and the key first: if two processes save at the same time, only one writes the certificate.
 	key, err := os.OpenFile(filepath.Join(dir, caKeyFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -129,23 +129,23 @@ func (ca *CA) Save(dir string) error {
 	return writeFile(dir, caCertFile, encodeCert(ca.cert), 0o644)
 }
 
-// Cert is the authority's own certificate.
+// Cert returns the authority's own certificate.
 func (ca *CA) Cert() *x509.Certificate { return ca.cert }
 
-// Lasting returns the same authority for identities that are valid this long from now. Those of the
-// authority itself last as long as it does. One that ends sooner cannot sign for so long: that is an
-// error, since a certificate is worth nothing when its authority has expired.
+// Lasting returns the same authority, but the identities that it issues are valid for this time from
+// now. Without Lasting they are valid as long as the authority. It is an error if the authority ends
+// before, because a certificate is useless after the end of its authority.
 func (ca *CA) Lasting(lifetime time.Duration) (*CA, error) {
 	until := time.Now().Add(lifetime)
 	if until.After(ca.cert.NotAfter) {
-		return nil, fmt.Errorf("the authority %q ends on %s, before what it is to sign", ca.cert.Subject.CommonName,
-			ca.cert.NotAfter.Format(time.DateOnly))
+		return nil, fmt.Errorf("the authority %q ends on %s, before the certificates would end",
+			ca.cert.Subject.CommonName, ca.cert.NotAfter.Format(time.DateOnly))
 	}
 	return &CA{cert: ca.cert, key: ca.key, until: until}, nil
 }
 
-// Broker issues the identity of a broker. Hosts are the names and addresses under which clients
-// reach it; it may also act as a client, since brokers call each other.
+// Broker issues the identity of a broker. Hosts are the names and IP addresses that clients use for
+// it. The certificate is valid for a client, too, because brokers connect to each other.
 func (ca *CA) Broker(name string, hosts ...string) (tls.Certificate, error) {
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: name},
@@ -161,8 +161,7 @@ func (ca *CA) Broker(name string, hosts ...string) (tls.Certificate, error) {
 	return ca.sign(template)
 }
 
-// Client issues the identity of a student, or of any other client. The brokers take the name for
-// the user.
+// Client issues the identity of a student or of another client. For the brokers, the name is the user.
 func (ca *CA) Client(name string) (tls.Certificate, error) {
 	return ca.sign(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: name},
@@ -170,8 +169,8 @@ func (ca *CA) Client(name string) (tls.Certificate, error) {
 	})
 }
 
-// MutualTLS is how a broker listens in the course: it shows identity, and demands of every client a
-// certificate of this authority (ssl.client.auth = required).
+// MutualTLS returns the configuration of a broker with this identity. It accepts only clients with a
+// certificate of this authority (ssl.client.auth=required).
 func (ca *CA) MutualTLS(identity tls.Certificate) *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
@@ -183,7 +182,7 @@ func (ca *CA) MutualTLS(identity tls.Certificate) *tls.Config {
 	}
 }
 
-// sign fills in what all identities share: a key of its own, and the dates.
+// sign makes a key, and issues the certificate for it.
 func (ca *CA) sign(template *x509.Certificate) (tls.Certificate, error) {
 	template.NotBefore = time.Now().Add(-backdate)
 	if template.NotBefore.Before(ca.cert.NotBefore) {
@@ -221,7 +220,7 @@ func readCert(path string) (*x509.Certificate, error) {
 	}
 	block, _ := pem.Decode(data)
 	if block == nil {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form", path)
+		return nil, fmt.Errorf("%s: no certificate in PEM", path)
 	}
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {

@@ -60,10 +60,10 @@ func TestIdentities(t *testing.T) {
 		"broker serves":          {broker, x509.ExtKeyUsageServerAuth, "localhost", true},
 		"broker at an address":   {broker, x509.ExtKeyUsageServerAuth, "127.0.0.1", true},
 		"broker at IPv6":         {broker, x509.ExtKeyUsageServerAuth, "::1", true},
-		"broker elsewhere":       {broker, x509.ExtKeyUsageServerAuth, "example.com", false},
-		"broker calls a broker":  {broker, x509.ExtKeyUsageClientAuth, "", true},
-		"client calls":           {client, x509.ExtKeyUsageClientAuth, "", true},
-		"client poses as broker": {client, x509.ExtKeyUsageServerAuth, "", false},
+		"broker at another host": {broker, x509.ExtKeyUsageServerAuth, "example.com", false},
+		"broker as a client":     {broker, x509.ExtKeyUsageClientAuth, "", true},
+		"client":                 {client, x509.ExtKeyUsageClientAuth, "", true},
+		"client as a broker":     {client, x509.ExtKeyUsageServerAuth, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := test.cert.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: test.host, KeyUsages: []x509.ExtKeyUsage{test.usage}})
@@ -71,19 +71,19 @@ func TestIdentities(t *testing.T) {
 				t.Error(err)
 			}
 			if test.cert.Leaf.NotAfter.After(ca.Cert().NotAfter) {
-				t.Error("it outlives its authority")
+				t.Error("the certificate is valid longer than its authority")
 			}
 		})
 	}
 	if name := client.Leaf.Subject.CommonName; name != "client60" {
-		t.Errorf("the client is called %s", name)
+		t.Errorf("the name of the client is %s", name)
 	}
 }
 
 func TestSaveAndLoad(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	if _, err := Load(dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("loading from nowhere: %v", err)
+		t.Errorf("a folder that does not exist: %v", err)
 	}
 	ca := newCA(t, "test")
 	if err := ca.Save(dir); err != nil {
@@ -100,10 +100,10 @@ func TestSaveAndLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := client.Leaf.CheckSignatureFrom(ca.Cert()); err != nil {
-		t.Error("the loaded authority signs for another:", err)
+		t.Error("the saved authority did not sign this certificate:", err)
 	}
 
-	// What is there is never replaced, whole or half.
+	// Save replaces no authority, even if one of its files is missing.
 	for _, lost := range []string{"nothing", caKeyFile, caCertFile} {
 		dir := t.TempDir()
 		if err := ca.Save(dir); err != nil {
@@ -112,20 +112,20 @@ func TestSaveAndLoad(t *testing.T) {
 		os.Remove(filepath.Join(dir, lost))
 		before := snapshot(t, dir)
 		if err := newCA(t, "other").Save(dir); !errors.Is(err, os.ErrExist) {
-			t.Errorf("saving over an authority that lost %s: %v", lost, err)
+			t.Errorf("Save, with %s missing: %v", lost, err)
 		}
 		if after := snapshot(t, dir); after != before {
-			t.Errorf("an authority that lost %s was replaced", lost)
+			t.Errorf("Save changed the folder, with %s missing", lost)
 		}
 	}
 }
 
 func TestLoadRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(dir string) error{
-		"a key alone":          func(dir string) error { return os.Remove(filepath.Join(dir, caCertFile)) },
+		"only a key":           func(dir string) error { return os.Remove(filepath.Join(dir, caCertFile)) },
 		"an empty key":         func(dir string) error { return os.WriteFile(filepath.Join(dir, caKeyFile), nil, 0o600) },
 		"an empty certificate": func(dir string) error { return os.WriteFile(filepath.Join(dir, caCertFile), nil, 0o600) },
-		"another's certificate": func(dir string) error {
+		"another certificate": func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, caCertFile), encodeCert(newCA(t, "other").cert), 0o600)
 		},
 	} {
@@ -141,6 +141,10 @@ func TestLoadRefuses(t *testing.T) {
 			if err == nil || errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), dir) {
 				t.Errorf("got %v, want an error that names a file in %s", err, dir)
 			}
+			var hinted interface{ Hint() string }
+			if errors.As(err, &hinted) != (name == "only a key") {
+				t.Errorf("%v: only the lost certificate has a hint", err)
+			}
 		})
 	}
 }
@@ -153,7 +157,7 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := folder.Write(dir); err != nil {
-		t.Error("writing a second time:", err)
+		t.Error("the second Write:", err)
 	}
 
 	entries, err := os.ReadDir(dir)
@@ -165,7 +169,7 @@ func TestFolder(t *testing.T) {
 		names = append(names, entry.Name())
 	}
 	if got, want := strings.Join(names, " "), "ca.crt client-ssl.properties kafka.keystore.pkcs12 kafka.truststore.pkcs12"; got != want {
-		t.Errorf("the folder holds %s, want %s", got, want)
+		t.Errorf("the folder has %s, want %s", got, want)
 	}
 	checkMode(t, filepath.Join(dir, keystoreFile), 0o600)
 	checkMode(t, filepath.Join(dir, caCertFile), 0o644)
@@ -182,11 +186,11 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !folder.Identity.PrivateKey.(*ecdsa.PrivateKey).Equal(key) || leaf.Subject.CommonName != "client60" || len(chain) != 1 || !chain[0].Equal(ca.Cert()) {
-		t.Errorf("the keystore holds %s and a chain of %d", leaf.Subject, len(chain))
+		t.Errorf("the keystore has %s and a chain of %d", leaf.Subject, len(chain))
 	}
 	trusted, err := pkcs12.DecodeTrustStore(read(truststoreFile), settings.DefaultPassword)
 	if err != nil || len(trusted) != 1 || !trusted[0].Equal(ca.Cert()) {
-		t.Errorf("the truststore holds %d certificates (%v)", len(trusted), err)
+		t.Errorf("the truststore has %d certificates (%v)", len(trusted), err)
 	}
 	const properties = `bootstrap.servers=localhost:1,localhost:2
 security.protocol=SSL
@@ -208,8 +212,13 @@ func TestFolderPassword(t *testing.T) {
 		folder := newFolder(t, newCA(t, "test"), "client60")
 		folder.Password = password
 		dir := t.TempDir()
-		if err := folder.Write(dir); (err == nil) != ok {
+		err := folder.Write(dir)
+		if (err == nil) != ok {
 			t.Errorf("%q: %v", password, err)
+		}
+		var hinted interface{ Hint() string }
+		if !ok && !errors.As(err, &hinted) {
+			t.Errorf("%q: the error %v has no hint", password, err)
 		}
 		data, err := os.ReadFile(filepath.Join(dir, keystoreFile))
 		if !ok {
@@ -224,27 +233,27 @@ func TestFolderPassword(t *testing.T) {
 	}
 }
 
-// The credentials of another cluster are left as they are, whichever file they consist of.
+// Write does not change the credentials of another cluster, even if only one of the files exists.
 func TestForeignFolder(t *testing.T) {
 	other := newFolder(t, newCA(t, "the course"), "client7")
 	ours := encodeCert(newCA(t, "classroom").cert)
 	for name, prepare := range map[string]func(dir string) error{
-		"all of another's": other.Write,
-		"a keystore alone": func(dir string) error { return os.WriteFile(filepath.Join(dir, keystoreFile), []byte("theirs"), 0o600) },
-		"settings alone": func(dir string) error {
+		"all files of another authority": other.Write,
+		"only a keystore":                func(dir string) error { return os.WriteFile(filepath.Join(dir, keystoreFile), []byte("theirs"), 0o600) },
+		"only the settings": func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, propertiesFile), []byte("theirs"), 0o600)
 		},
-		"a ca.crt that is none":       func(dir string) error { return os.WriteFile(filepath.Join(dir, caCertFile), []byte("theirs"), 0o600) },
-		"a truststore that is a link": func(dir string) error { return os.Symlink("nowhere", filepath.Join(dir, truststoreFile)) },
-		"a keystore of another's beside our ca.crt": func(dir string) error {
+		"a ca.crt without a certificate": func(dir string) error { return os.WriteFile(filepath.Join(dir, caCertFile), []byte("theirs"), 0o600) },
+		"a truststore that is a link":    func(dir string) error { return os.Symlink("nowhere", filepath.Join(dir, truststoreFile)) },
+		"a keystore of another authority beside our ca.crt": func(dir string) error {
 			return errors.Join(other.Write(dir), writeFile(dir, caCertFile, ours, 0o644))
 		},
-		"a keystore under another password": func(dir string) error {
+		"a keystore with another password": func(dir string) error {
 			folder := newFolder(t, newCA(t, "classroom"), "client60")
 			folder.Password = "theirs"
 			return folder.Write(dir)
 		},
-		"no keystore by that name": func(dir string) error {
+		"a keystore that is not PKCS#12": func(dir string) error {
 			return errors.Join(writeFile(dir, caCertFile, ours, 0o644), writeFile(dir, keystoreFile, []byte("theirs"), 0o600))
 		},
 	} {
@@ -260,12 +269,12 @@ func TestForeignFolder(t *testing.T) {
 				t.Errorf("got %v, want a ForeignError that names %s", err, dir)
 			}
 			if after := snapshot(t, dir); after != before {
-				t.Errorf("the folder held\n%s\nand now holds\n%s", before, after)
+				t.Errorf("the folder had\n%s\nand now has\n%s", before, after)
 			}
 		})
 	}
 
-	t.Run("our own is replaced", func(t *testing.T) {
+	t.Run("our own folder is replaced", func(t *testing.T) {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "README.md"), []byte("not a credential"), 0o644); err != nil {
 			t.Fatal(err)
@@ -276,9 +285,9 @@ func TestForeignFolder(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got, err := readCert(filepath.Join(dir, caCertFile)); err != nil || !got.Equal(ca.Cert()) {
-				t.Errorf("the folder is not of the new authority (%v)", err)
+				t.Errorf("the new authority did not issue the folder (%v)", err)
 			}
-			// As after a Write that was stopped behind its first file.
+			// Do what a Write does that is stopped after its first file.
 			if err := writeFile(dir, caCertFile, encodeCert(newCA(t, "classroom").cert), 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -286,7 +295,7 @@ func TestForeignFolder(t *testing.T) {
 	})
 }
 
-// The tools that staff and students use read the stores.
+// keytool and openssl can read the stores.
 func TestRealTools(t *testing.T) {
 	dir := t.TempDir()
 	if err := newFolder(t, newCA(t, "test"), "client60").Write(dir); err != nil {
@@ -303,13 +312,13 @@ func TestRealTools(t *testing.T) {
 		words := strings.Fields(test.command)
 		t.Run(strings.Join(words[:2], " "), func(t *testing.T) {
 			if _, err := exec.LookPath(words[0]); err != nil {
-				t.Skipf("%s is not installed: not checked that it reads our files", words[0])
+				t.Skipf("%s is not installed", words[0])
 			}
 			cmd := exec.Command(words[0], words[1:]...)
 			cmd.Dir = dir
 			output, err := cmd.CombinedOutput()
 			if err != nil || !strings.Contains(string(output), test.want) {
-				t.Errorf("%s: %v, no %s in\n%s", test.command, err, test.want, output)
+				t.Errorf("%s: %v, want %s in\n%s", test.command, err, test.want, output)
 			}
 		})
 	}
@@ -326,7 +335,7 @@ func checkMode(t *testing.T, path string, want os.FileMode) {
 	}
 }
 
-// snapshot describes everything in a folder.
+// snapshot describes all files in a folder.
 func snapshot(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Pack puts the files of a folder into one zip file, ready to be unpacked as auth/, and tells whether
-// there was need to: the same files make the same bytes, and an archive that holds them already is
-// not touched. Like the keystore in it, the archive is readable to its owner alone.
+// Pack packs the files of a credentials folder into a zip file, which a student unpacks as auth/. It
+// returns false if the file has the same content already. Then it does not write the file. Only its
+// owner may read the zip file, because it contains the keystore.
 func Pack(dir, path string) (bool, error) {
 	var archive bytes.Buffer
 	w := zip.NewWriter(&archive)
@@ -19,8 +19,8 @@ func Pack(dir, path string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		// Not compressed, for there is next to nothing to gain and a new release of Go may compress
-		// otherwise. The date is the earliest that the format knows: a copied folder packs alike.
+		// The same files must always give the same bytes. So they are not compressed, because another
+		// release of Go may compress differently, and they have a fixed date, the first one of the format.
 		earliest := time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 		header := &zip.FileHeader{Name: name, Method: zip.Store, Modified: earliest}
 		header.SetMode(0o644)

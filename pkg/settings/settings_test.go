@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,7 +13,7 @@ import (
 	"tkafka/pkg/settings"
 )
 
-// find resolves a command line in a working directory with these files.
+// find resolves a command line in the folder dir of a temporary folder with these files.
 func find(t *testing.T, dir, line string, env, files map[string]string) (*settings.Settings, error) {
 	t.Helper()
 	root := t.TempDir()
@@ -27,7 +28,7 @@ func find(t *testing.T, dir, line string, env, files map[string]string) (*settin
 	}
 	t.Chdir(filepath.Join(root, dir))
 	for _, name := range []string{"KAFKA_BROKERS", "KAFKA_AUTH", "KAFKA_KEYSTORE_PASSWORD"} {
-		t.Setenv(name, "") // restored by t.Setenv's own cleanup
+		t.Setenv(name, "") // restores the variable at the end of the test
 		os.Unsetenv(name)
 	}
 	for name, value := range env {
@@ -60,18 +61,18 @@ func TestFind(t *testing.T) {
 			"auth", "e:3", "q"},
 		{"flag before environment", ".", "-b f:4", m{"KAFKA_BROKERS": "e:3"}, m{"auth/ca.crt": ""},
 			"auth", "f:4", "cc2023"},
-		{"an empty password from the environment counts", ".", "", m{"KAFKA_KEYSTORE_PASSWORD": ""}, m{"auth/ca.crt": ""},
+		{"empty password from the environment", ".", "", m{"KAFKA_KEYSTORE_PASSWORD": ""}, m{"auth/ca.crt": ""},
 			"auth", settings.DefaultBrokers, ""},
-		{"a folder of the environment's", ".", "", m{"KAFKA_AUTH": "other"}, m{"auth/ca.crt": "", "other/ca.crt": ""},
+		{"folder from the environment", ".", "", m{"KAFKA_AUTH": "other"}, m{"auth/ca.crt": "", "other/ca.crt": ""},
 			"other", settings.DefaultBrokers, "cc2023"},
-		{"a folder of the flag's", ".", "--auth third", m{"KAFKA_AUTH": "other"}, m{"other/ca.crt": "", "third/ca.crt": ""},
+		{"folder from a flag", ".", "--auth third", m{"KAFKA_AUTH": "other"}, m{"other/ca.crt": "", "third/ca.crt": ""},
 			"third", settings.DefaultBrokers, "cc2023"},
-		{"from a program's own folder", "commitoffsets/consumer", "", nil,
+		{"from the folder of a program", "commitoffsets/consumer", "", nil,
 			m{"auth/ca.crt": "", "commitoffsets/consumer/main.go": ""},
 			"../../auth", settings.DefaultBrokers, "cc2023"},
-		{"the nearest folder with a ca.crt", "a/b", "", nil, m{"auth/ca.crt": "", "a/auth/ca.crt": "", "a/b/auth/README.md": ""},
+		{"the nearest auth/ with a ca.crt", "a/b", "", nil, m{"auth/ca.crt": "", "a/auth/ca.crt": "", "a/b/auth/README.md": ""},
 			"../auth", settings.DefaultBrokers, "cc2023"},
-		{"past a file of that name", "a/b", "", nil, m{"auth/ca.crt": "", "a/auth": "", "a/b/main.go": ""},
+		{"a file named auth is not the folder", "a/b", "", nil, m{"auth/ca.crt": "", "a/auth": "", "a/b/main.go": ""},
 			"../../auth", settings.DefaultBrokers, "cc2023"},
 		{"a Java file", ".", "", nil, m{"auth/ca.crt": "",
 			properties: "# comment\r\n! too\r\nbootstrap.servers : a:1,\\\r\n    b:2\r\nssl.keystore.password = ${x}\\=y\r\nsecurity.protocol=ssl\r\n"},
@@ -101,27 +102,45 @@ func TestPlaintext(t *testing.T) {
 
 func TestFindFails(t *testing.T) {
 	type m = map[string]string
+	const notAddress = " is not host:port / a broker address is like localhost:19093"
 	for _, test := range []struct {
 		name, line string
 		files      m
 		want       string
 	}{
-		{"no folder", "", nil, "no credentials: no auth/ca.crt here or above (start a cluster of your own: go run ./classroom/cluster)"},
-		{"a folder without a ca.crt", "", m{"auth/README.md": ""}, "no auth/ca.crt here or above"},
-		{"the folder that was asked for", "--auth other", m{"auth/ca.crt": ""}, "no credentials: no ca.crt in other"},
-		{"no port", "-b localhost", m{"auth/ca.crt": ""}, `the broker address "localhost" is not host:port, as in localhost:19093`},
-		{"no number", "-b localhost:x", m{"auth/ca.crt": ""}, `"localhost:x" is not host:port`},
-		{"no host", "-b :9092", m{"auth/ca.crt": ""}, `":9092" is not host:port`},
-		{"out of range", "-b a:70000", m{"auth/ca.crt": ""}, `"a:70000" is not host:port`},
-		{"commas only", "-b ,,", m{"auth/ca.crt": ""}, `no broker address in ",,"`},
+		{"no folder", "", nil,
+			"no credentials: no auth/ca.crt here or above / start a cluster of your own: go run ./classroom/cluster"},
+		{"a folder without a ca.crt", "", m{"auth/README.md": ""},
+			"no credentials: no auth/ca.crt here or above / start a cluster of your own: go run ./classroom/cluster"},
+		{"no ca.crt in the folder of the flag", "--auth other", m{"auth/ca.crt": ""},
+			"no credentials: no ca.crt in other / name the folder that the staff gave you, or the one that go run ./classroom/cluster wrote"},
+		{"no port", "-b localhost", m{"auth/ca.crt": ""}, `broker address "localhost"` + notAddress},
+		{"a port that is no number", "-b localhost:x", m{"auth/ca.crt": ""}, `broker address "localhost:x"` + notAddress},
+		{"no host", "-b :9092", m{"auth/ca.crt": ""}, `broker address ":9092"` + notAddress},
+		{"a port that is too large", "-b a:70000", m{"auth/ca.crt": ""}, `broker address "a:70000"` + notAddress},
+		{"commas only", "-b ,,", m{"auth/ca.crt": ""},
+			`no broker address in ",," / write the addresses as host:port,host:port`},
 		{"another protocol", "", m{"auth/ca.crt": "", "auth/client-ssl.properties": "security.protocol=SASL_SSL"},
-			"auth/client-ssl.properties: security.protocol=SASL_SSL is not for these programs"},
+			"auth/client-ssl.properties: security.protocol=SASL_SSL is not supported / " +
+				"these programs use SSL, with a client certificate (mutual TLS)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := find(t, ".", test.line, nil, test.files)
-			if err == nil || !strings.Contains(filepath.ToSlash(err.Error()), test.want) {
-				t.Errorf("got %v, want %q", err, test.want)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if got := describe(err); filepath.ToSlash(got) != test.want {
+				t.Errorf("error\n%s\nwant\n%s", got, test.want)
 			}
 		})
 	}
+}
+
+// describe returns an error and its hint: "text / hint".
+func describe(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return err.Error() + " / " + hinted.Hint()
+	}
+	return err.Error()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -13,6 +14,7 @@ import (
 
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
+	"tkafka/pkg/localcluster"
 	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
 )
@@ -80,4 +82,18 @@ func (e *environment) close() {
 	if e.cluster != nil {
 		e.cluster.Close()
 	}
+}
+
+// startEmbedded starts a cluster, and makes the authority that issues the credentials for it.
+func startEmbedded(config embedded.Config, secure bool) (*embedded.Cluster, *issuer.CA, error) {
+	ca, err := issuer.New("tkafka test authority", 24*time.Hour)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !secure {
+		cluster, err := embedded.Start(config)
+		return cluster, ca, err
+	}
+	cluster, err := localcluster.Start(ca, config)
+	return cluster, ca, err
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -21,11 +22,20 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// password is that of every keystore in the tests that does not say otherwise.
+// password is the password of each keystore in the tests, unless the test names another one.
 const password = "cc2023"
 
+// testdata is an absolute path, because TestMain changes the working directory for the examples.
+var testdata = func() string {
+	path, err := filepath.Abs("testdata")
+	if err != nil {
+		panic(err)
+	}
+	return path
+}()
+
 // issue makes a certificate that is valid now, for any use and without host names. Without an
-// issuer it is self-signed; else the issuer's chain comes with it.
+// issuer it is self-signed. Otherwise the issuer's chain is added to it.
 func issue(t *testing.T, issuer *tls.Certificate, name string, changes ...func(*x509.Certificate)) *tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -55,7 +65,8 @@ func issue(t *testing.T, issuer *tls.Certificate, name string, changes ...func(*
 	return &tls.Certificate{Certificate: append([][]byte{der}, issuer.Certificate...), Leaf: leaf, PrivateKey: key}
 }
 
-// isAuthority also gives a life that spans those of expired and early, which are so by themselves.
+// isAuthority makes a certificate of an authority. It is valid longer than those of expired and
+// early, so only their own dates can make them invalid.
 func isAuthority(c *x509.Certificate) {
 	c.IsCA, c.BasicConstraintsValid = true, true
 	c.NotBefore = time.Date(2019, time.January, 1, 0, 0, 0, 0, time.UTC)
@@ -80,7 +91,7 @@ func early(c *x509.Certificate) {
 	c.NotAfter = time.Date(3000, time.January, 1, 0, 0, 0, 0, time.UTC)
 }
 
-// folder writes credentials as staff hand them to a student.
+// folder writes a credentials folder, as the staff gives it to a student.
 func folder(t *testing.T, ca, client *tls.Certificate) string {
 	t.Helper()
 	issuers, err := x509.ParseCertificates(slices.Concat(client.Certificate[1:]...))
@@ -117,7 +128,7 @@ func write(t *testing.T, path string, data []byte) {
 	}
 }
 
-// load loads credentials that have to be in order.
+// load loads credentials without flaws.
 func load(t *testing.T, dir string) *tls.Config {
 	t.Helper()
 	conf, err := Load(dir, password, func(flaw error) { t.Errorf("warned: %v", flaw) })
@@ -150,12 +161,12 @@ func serve(t *testing.T, conf *tls.Config) string {
 func greet(conn net.Conn) {
 	defer conn.Close()
 	if _, err := conn.Write([]byte{1}); err == nil {
-		io.Copy(io.Discard, conn) // until the client has gone
+		io.Copy(io.Discard, conn) // until the client closes the connection
 	}
 }
 
-// connect reads a server's byte: in TLS 1.3 the tickets for a resumption, and the server's verdict
-// about the client, come only after the handshake.
+// connect reads the server's byte. In TLS 1.3 the handshake alone is not enough: the session tickets
+// and the refusal of a client's certificate arrive after it.
 func connect(addr string, conf *tls.Config) error {
 	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", addr, conf)
 	if err != nil {
@@ -166,10 +177,19 @@ func connect(addr string, conf *tls.Config) error {
 	return err
 }
 
-// checkLine tells whether a message can be printed as it is: one line, lower case, no full stop.
-func checkLine(t *testing.T, message string) {
+// describe returns an error as a program reports it: "text", or "text / hint" if it has a hint. It
+// also checks that both are one line without a full stop.
+func describe(t *testing.T, err error) string {
 	t.Helper()
-	if strings.ContainsAny(message, "\r\n") || strings.HasSuffix(message, ".") {
-		t.Errorf("%q is not one line without a full stop", message)
+	text := err.Error()
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		text += " / " + hinted.Hint()
 	}
+	for part := range strings.SplitSeq(text, " / ") {
+		if part == "" || strings.ContainsAny(part, "\r\n") || strings.HasSuffix(part, ".") {
+			t.Errorf("%q is not one line without a full stop", part)
+		}
+	}
+	return text
 }

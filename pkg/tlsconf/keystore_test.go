@@ -19,8 +19,8 @@ import (
 
 var update = flag.Bool("update", false, "replace the keystores in testdata by new ones")
 
-// pki makes an authority, and keys of each kind with their certificates, as the course does:
-// without extensions and so of version 1.
+// pki makes an authority, and a key and a certificate of each kind. As in the course, the
+// certificates have no extensions, so they are of X.509 version 1.
 var pki = `
 	openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -subj /CN=course -days 36500 -out ca.crt
 	` + keyPair("rsa", "RSA -pkeyopt rsa_keygen_bits:2048") + `
@@ -34,12 +34,12 @@ func keyPair(name, algorithm string) string {
 	openssl x509 -req -in NAME.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 36500 -out NAME.crt`)
 }
 
-// keystores are the ones that people make, or happen to. STORE.p12 is the result.
+// keystores are the keystores that people make, on purpose or by mistake. The commands write STORE.p12.
 var keystores = []struct {
 	name     string
 	password string
 	commands string
-	want     string // what decode says about it; nothing if it has to load
+	want     string // the text and hint of decode's error, or empty if it must load
 	chain    string // the names in the chain, if it loads
 }{
 	{
@@ -76,30 +76,30 @@ var keystores = []struct {
 			keytool -importkeystore -srckeystore STORE.tmp -srcstorepass cc2023 -destkeystore STORE.p12 -deststorepass cc2023`,
 	}, {
 		name: "truststore", password: password,
-		want:     "no private key in it: is it a truststore in the keystore's place?",
+		want:     "no private key in it / is this the truststore? Copy the keystore there",
 		commands: `keytool -importcert -noprompt -alias ca -file ca.crt -keystore STORE.p12 -storepass cc2023`,
 	}, {
 		name: "no-certificate", password: password,
-		want:     "no certificate in it: make it again with openssl pkcs12 -export -in <certificate>",
+		want:     "no certificate in it / make it again with openssl pkcs12 -export -in <certificate>",
 		commands: `openssl pkcs12 -export -nocerts -inkey ec.key -out STORE.p12 -passout pass:cc2023`,
 	}, {
 		name: "two-keys", password: password,
-		want: "more than one private key in it: keep one, remove the others with keytool -delete -alias <name>",
+		want: "more than one private key in it / remove the others with keytool -delete -alias <name>",
 		commands: `
 			keytool -genkeypair -alias me -keyalg EC -dname CN=client60 -validity 36500 -keystore STORE.p12 -storepass cc2023
 			keytool -genkeypair -alias you -keyalg EC -dname CN=client61 -validity 36500 -keystore STORE.p12 -storepass cc2023`,
 	}, {
 		name: "no-mac", password: password,
-		want:     "no checksum (MAC) in it, so its password cannot be checked: make it again with openssl pkcs12 -export, without -nomac",
+		want:     "no checksum (MAC) in it, so nothing can check its password / make it again with openssl pkcs12 -export, without -nomac",
 		commands: `openssl pkcs12 -export -nomac -in ec.crt -inkey ec.key -out STORE.p12 -passout pass:cc2023`,
 	}, {
 		name: "jks", password: password,
-		want:     "a Java keystore (JKS), not PKCS#12: convert it with keytool -importkeystore -deststoretype PKCS12",
+		want:     "a Java keystore (JKS), not PKCS#12 / convert it with keytool -importkeystore -deststoretype PKCS12",
 		commands: `keytool -genkeypair -alias me -keyalg EC -dname CN=client60 -validity 36500 -keystore STORE.p12 -storetype JKS -storepass cc2023 -keypass cc2023`,
 	},
 }
 
-// TestKeystores reads the keystores in testdata, so that every kind is tried on every machine.
+// Every machine reads every kind of keystore, because the keystores are in testdata.
 func TestKeystores(t *testing.T) {
 	for _, store := range keystores {
 		t.Run(store.name, func(t *testing.T) {
@@ -109,15 +109,15 @@ func TestKeystores(t *testing.T) {
 	}
 }
 
-func sample(name string) string { return filepath.Join("testdata", name+".p12") }
+func sample(name string) string { return filepath.Join(testdata, name+".p12") }
 
-// TestFreshKeystores makes the keystores anew with the OpenSSL and the Java of this machine.
+// The OpenSSL and the Java of this machine make keystores that can be read, too.
 func TestFreshKeystores(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	run(t, dir, pki)
 	if *update {
-		write(t, filepath.Join("testdata", CAFile), read(t, filepath.Join(dir, CAFile)))
+		write(t, filepath.Join(testdata, CAFile), read(t, filepath.Join(dir, CAFile)))
 	}
 	for _, store := range keystores {
 		t.Run(store.name, func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestFreshKeystores(t *testing.T) {
 	}
 }
 
-// run runs the commands, one a line, in dir.
+// run runs the commands, one on each line, in dir. It skips the test if a command is not installed.
 func run(t *testing.T, dir, commands string) {
 	t.Helper()
 	for line := range strings.Lines(commands) {
@@ -145,7 +145,7 @@ func run(t *testing.T, dir, commands string) {
 		}
 		cmd := exec.Command(words[0], words[1:]...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC") // starts in half the time
+		cmd.Env = append(os.Environ(), "JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC") // Java starts in half the time
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", strings.TrimSpace(line), err, out)
 		}
@@ -168,7 +168,7 @@ func checkKeystore(t *testing.T, data []byte, password, want, chain string) {
 		names = append(names, cert.Subject.CommonName)
 	}
 	if got := strings.Join(names, " "); got != chain {
-		t.Errorf("chain of %s, want %s", got, chain)
+		t.Errorf("the chain is %s, want %s", got, chain)
 	}
 }
 
@@ -177,16 +177,15 @@ func checkDecodeError(t *testing.T, err error, want string) {
 	if err == nil {
 		t.Fatalf("no error, want %s", want)
 	}
-	if err.Error() != want {
-		t.Errorf("error\n%s\nwant\n%s", err, want)
+	if got := describe(t, err); got != want {
+		t.Errorf("error\n%s\nwant\n%s", got, want)
 	}
-	checkLine(t, err.Error())
 	if errors.Is(err, ErrPassword) != strings.HasPrefix(want, "wrong password") {
 		t.Errorf("errors.Is(%q, ErrPassword) is wrong", err)
 	}
 }
 
-// checkIdentity tells whether the certificate is the one for the key, in another way than the code.
+// checkIdentity checks that the certificate belongs to the key, in another way than the code does.
 func checkIdentity(t *testing.T, id *identity) {
 	t.Helper()
 	key, err := x509.MarshalPKIXPublicKey(id.key.Public())
@@ -198,18 +197,19 @@ func checkIdentity(t *testing.T, id *identity) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(key, cert) {
-		t.Errorf("the certificate of %s is not for the key", id.chain[0].Subject)
+		t.Errorf("the certificate of %s does not belong to the key", id.chain[0].Subject)
 	}
 }
 
-// The sample is of use only as long as the library, like Java, takes the first certificate for the client's.
+// The library, like Java, takes the first certificate for the client's. If it stops doing so, the
+// sample ca-first tests nothing.
 func TestSampleBeginsWithAuthority(t *testing.T) {
 	_, first, _, err := pkcs12.DecodeChain(read(t, sample("ca-first")), password)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if name := first.Subject.CommonName; name != "course" {
-		t.Errorf("the first certificate is that of %s", name)
+		t.Errorf("the first certificate is of %s", name)
 	}
 }
 
@@ -221,10 +221,10 @@ func TestDecode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const emoji = "its password may hold no characters outside UCS-2, such as emoji: change it with keytool -storepasswd"
-	const wrong = "wrong password: set KAFKA_KEYSTORE_PASSWORD, or ssl.keystore.password in client-ssl.properties"
-	const cut = "cut short or damaged: copy it again, as a binary file"
-	const other = "not a PKCS#12 file: copy the original here"
+	const emoji = "its password has a character outside UCS-2, such as an emoji / change the password with keytool -storepasswd"
+	const wrong = "wrong password / set KAFKA_KEYSTORE_PASSWORD, or ssl.keystore.password in client-ssl.properties"
+	const cut = "cut short or damaged / copy it again, as a binary file"
+	const other = "not a PKCS#12 file / copy the original file there"
 
 	tests := []struct {
 		name     string
@@ -234,16 +234,16 @@ func TestDecode(t *testing.T) {
 	}{
 		{"another password", good, "changeit", wrong},
 		{"no password", good, "", wrong},
-		{"newline after it", append(slices.Clone(good), "\r\n"...), password, ""},
-		{"something after it", append(slices.Clone(good), "abc"...), password, "3 bytes too long: copy it again, as a binary file"},
+		{"a newline after it", append(slices.Clone(good), "\r\n"...), password, ""},
+		{"other bytes after it", append(slices.Clone(good), "abc"...), password, "3 bytes too long / copy it again, as a binary file"},
 		{"cut short", good[:len(good)-1], password, cut},
 		{"only the beginning", good[:1], password, cut},
-		{"PEM", pemOf(client), password, "PEM text, not PKCS#12: make a keystore of the certificate and its key with openssl pkcs12 -export"},
+		{"PEM", pemOf(client), password, "PEM text, not PKCS#12 / make a keystore of the certificate and its key with openssl pkcs12 -export"},
 		{"DER certificate", client.Leaf.Raw, password, other},
 		{"random bytes", []byte("\x8f\x00\x12 any"), password, other},
 		{"text", []byte("MIIJ"), password, other},
 		{"emoji in the password", good, "cc2023😀", emoji},
-		{"no certificate for the key", unrelated, password, "no certificate in it belongs to its private key: import the one issued for this key"},
+		{"no certificate for the key", unrelated, password, "none of its certificates belongs to its private key / import the certificate that was issued for this key"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -252,8 +252,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// The store's certificates stand in any order, with strangers and twins between them; the chain is sent in
-// order and without those, as TLS 1.2 demands.
+// A keystore has its certificates in any order, with unrelated ones and copies among them. The client
+// presents its chain in order and without those, as TLS 1.2 demands.
 func TestChain(t *testing.T) {
 	root := issue(t, nil, "root", isAuthority)
 	between := issue(t, root, "between", isAuthority)
@@ -271,29 +271,29 @@ func TestChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := id.certificate(); !slices.EqualFunc(got.Certificate, client.Certificate, bytes.Equal) {
-		t.Error("the chain presented is not the client's")
+		t.Error("the client does not present its own chain")
 	}
 }
 
-// The count makes for ten seconds and more, but not for ever: the decoding goes on beside other tests.
+// This keystore takes more than ten seconds to decode. It must end at some time, because the decoding
+// continues during the other tests.
 func TestDecodingIsBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, KeystoreFile)
-	write(t, filepath.Join(dir, CAFile), read(t, filepath.Join("testdata", CAFile)))
+	write(t, filepath.Join(dir, CAFile), read(t, filepath.Join(testdata, CAFile)))
 	write(t, path, withIterations(t, read(t, sample("openssl")), 100_000_000))
 
 	start := time.Now()
 	_, err := Load(dir, password, nil)
 	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("took %v", took)
+		t.Errorf("Load took %v", took)
 	}
-	want := path + ": not decoded after 3s: its iteration count is too high, make it again with openssl pkcs12 -export -iter 10000"
+	want := path + ": not decoded after 3s: its iteration count is too high / make it again with openssl pkcs12 -export -iter 10000"
 	checkDecodeError(t, err, want)
 }
 
-// withIterations changes how many times the password is hashed for the MAC of a keystore, see
-// PFX in RFC 7292.
+// withIterations sets how many times the password is hashed for the MAC of a keystore (RFC 7292, PFX).
 func withIterations(t *testing.T, data []byte, count int) []byte {
 	t.Helper()
 	var pfx struct {
@@ -315,13 +315,14 @@ func withIterations(t *testing.T, data []byte, count int) []byte {
 	return data
 }
 
-// FuzzKeystore looks for input that stops the program, or yields a key with a certificate for another.
-// With -fuzzminimizetime 10x it does not spend its time on making slow input shorter.
+// FuzzKeystore looks for a keystore that ends the program, or whose certificate does not belong to its
+// key. With -fuzzminimizetime 10x the fuzzer does not spend its time on shortening slow input.
 func FuzzKeystore(f *testing.F) {
 	for _, store := range keystores {
 		f.Add(read(f, sample(store.name)), store.password)
 	}
-	// The MAC lets no change of these through. This one has none, so that the fuzzer reaches what is inside.
+	// In the keystores above, the MAC detects every change. The next one has no MAC, so the fuzzer
+	// reaches the code behind it.
 	id, err := decode(read(f, sample("ca-first")), password)
 	if err != nil {
 		f.Fatal(err)
@@ -335,7 +336,7 @@ func FuzzKeystore(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, password string) {
 		id, err := decodeWithin(time.Second, data, password)
 		if err != nil {
-			checkLine(t, err.Error())
+			describe(t, err)
 			return
 		}
 		checkIdentity(t, id)

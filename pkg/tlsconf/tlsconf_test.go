@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// The client presents its certificate even to a broker that asks for those of another authority, so
-// that the broker can say what is wrong with it.
+// The client presents its certificate even to a broker that lists another authority. Then the broker
+// can report what is wrong with the certificate.
 func TestClientPresentsItsCertificate(t *testing.T) {
 	ca := issue(t, nil, "course", isAuthority)
 	client := issue(t, issue(t, ca, "between", isAuthority), "client60")
@@ -42,10 +42,11 @@ func TestClientPresentsItsCertificate(t *testing.T) {
 	}
 }
 
-// Brokers and students of the course have certificates of the same kind, so a student's serves as a broker's here.
+// In the course, brokers and students have certificates of the same kind. So this broker uses the
+// certificate of a student.
 func TestCourseCredentials(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, CAFile), read(t, filepath.Join("testdata", CAFile)))
+	write(t, filepath.Join(dir, CAFile), read(t, filepath.Join(testdata, CAFile)))
 	write(t, filepath.Join(dir, KeystoreFile), read(t, sample("course")))
 	broker, err := decode(read(t, sample("course")), password)
 	if err != nil {
@@ -78,7 +79,7 @@ func TestMinVersion(t *testing.T) {
 	if err := connect(addr, conf); err == nil {
 		t.Error("accepted TLS 1.1")
 	}
-	if conf.MinVersion != tls.VersionTLS12 { // said, not left to Go's default, which GODEBUG lowers
+	if conf.MinVersion != tls.VersionTLS12 { // set, because GODEBUG can lower Go's default
 		t.Errorf("MinVersion is %s", tls.VersionName(conf.MinVersion))
 	}
 }
@@ -86,39 +87,42 @@ func TestMinVersion(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	ca := issue(t, nil, "course", isAuthority)
 	client := issue(t, ca, "client60")
+	const directory = "a directory, not a file / " +
+		"remove it and copy the file there (docker run -v makes a directory if the file to mount does not exist)"
+	const large = "larger than 1 MiB, so it is another kind of file / copy the original file there"
 	tests := []struct {
 		name   string
 		change func(t *testing.T, caPath, keystorePath string)
 		want   string
 	}{
 		{"no ca.crt", func(t *testing.T, ca, keystore string) { remove(t, ca) },
-			"CA: file does not exist: copy the whole credentials folder"},
+			"CA: file does not exist / copy the whole credentials folder"},
 		{"no keystore", func(t *testing.T, ca, keystore string) { remove(t, keystore) },
-			"KEYSTORE: file does not exist: copy the whole credentials folder"},
+			"KEYSTORE: file does not exist / copy the whole credentials folder"},
 		{"ca.crt is a directory", func(t *testing.T, ca, keystore string) { remove(t, ca); mkdir(t, ca) },
-			"CA: a directory, not a file (docker run -v makes one where there is nothing to mount): replace it by the file"},
+			"CA: " + directory},
 		{"keystore is a directory", func(t *testing.T, ca, keystore string) { remove(t, keystore); mkdir(t, keystore) },
-			"KEYSTORE: a directory, not a file (docker run -v makes one where there is nothing to mount): replace it by the file"},
+			"KEYSTORE: " + directory},
 		{"ca.crt is empty", func(t *testing.T, ca, keystore string) { write(t, ca, nil) },
-			"CA: empty: copy it again"},
+			"CA: empty file / copy it again"},
 		{"keystore is empty", func(t *testing.T, ca, keystore string) { write(t, keystore, nil) },
-			"KEYSTORE: empty: copy it again"},
+			"KEYSTORE: empty file / copy it again"},
 		{"ca.crt is too large", func(t *testing.T, ca, keystore string) { write(t, ca, make([]byte, maxSize+1)) },
-			"CA: larger than 1 MiB, so something else: copy the original here"},
+			"CA: " + large},
 		{"keystore is too large", func(t *testing.T, ca, keystore string) { write(t, keystore, make([]byte, maxSize+1)) },
-			"KEYSTORE: larger than 1 MiB, so something else: copy the original here"},
-		{"keystore is as large as may be", func(t *testing.T, ca, keystore string) { write(t, keystore, make([]byte, maxSize)) },
-			"KEYSTORE: not a PKCS#12 file: copy the original here"},
-		{"ca.crt holds the key", func(t *testing.T, ca, keystore string) {
+			"KEYSTORE: " + large},
+		{"keystore has the largest size", func(t *testing.T, ca, keystore string) { write(t, keystore, make([]byte, maxSize)) },
+			"KEYSTORE: not a PKCS#12 file / copy the original file there"},
+		{"ca.crt contains the key", func(t *testing.T, ca, keystore string) {
 			write(t, ca, []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"))
-		}, "CA: no certificate in it: one begins with -----BEGIN CERTIFICATE-----, copy the file again"},
+		}, "CA: no certificate in it / copy the file again; a certificate begins with -----BEGIN CERTIFICATE-----"},
 		{"ca.crt is DER", func(t *testing.T, ca, keystore string) { write(t, ca, client.Leaf.Raw) },
-			"CA: no certificate in it: one begins with -----BEGIN CERTIFICATE-----, copy the file again"},
+			"CA: no certificate in it / copy the file again; a certificate begins with -----BEGIN CERTIFICATE-----"},
 		{"ca.crt is damaged", func(t *testing.T, ca, keystore string) {
 			write(t, ca, append(read(t, ca), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"...))
-		}, "CA: damaged certificate: copy the file again: x509: malformed certificate"},
+		}, "CA: damaged certificate: x509: malformed certificate / copy the file again"},
 		{"keystore has another password", func(t *testing.T, ca, keystore string) { write(t, keystore, read(t, sample("empty-password"))) },
-			"KEYSTORE: wrong password: set KAFKA_KEYSTORE_PASSWORD, or ssl.keystore.password in client-ssl.properties"},
+			"KEYSTORE: wrong password / set KAFKA_KEYSTORE_PASSWORD, or ssl.keystore.password in client-ssl.properties"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -130,11 +134,10 @@ func TestLoadErrors(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			checkLine(t, err.Error())
-			if got := strings.NewReplacer(caPath, "CA", keystorePath, "KEYSTORE").Replace(err.Error()); got != test.want {
+			if got := strings.NewReplacer(caPath, "CA", keystorePath, "KEYSTORE").Replace(describe(t, err)); got != test.want {
 				t.Errorf("error\n%s\nwant\n%s", got, test.want)
 			}
-			if errors.Is(err, fs.ErrNotExist) != strings.Contains(test.want, "does not exist") {
+			if errors.Is(err, fs.ErrNotExist) != strings.Contains(test.want, ": file does not exist") {
 				t.Errorf("errors.Is(%q, fs.ErrNotExist) is wrong", err)
 			}
 			if errors.Is(err, ErrPassword) != strings.Contains(test.want, "wrong password") {
@@ -160,17 +163,17 @@ func mkdir(t *testing.T, path string) {
 
 func TestUnreadable(t *testing.T) {
 	path := filepath.Join("auth", KeystoreFile)
-	want := path + ": permission denied: only its owner may read it, and needs chmod u+r; " +
-		`in a container become the owner: docker run --user "$(id -u):$(id -g)"`
+	want := path + ": permission denied / only its owner may read it: chmod u+r " + path +
+		`; in a container, run as the owner: docker run --user "$(id -u):$(id -g)"`
 	err := unreadable(path, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission})
-	if err.Error() != want {
-		t.Errorf("error\n%s\nwant\n%s", err, want)
+	if got := describe(t, err); got != want {
+		t.Errorf("error\n%s\nwant\n%s", got, want)
 	}
 
 	for _, name := range []string{CAFile, KeystoreFile} {
 		t.Run(name, func(t *testing.T) {
 			if os.Getuid() <= 0 {
-				t.Skip("root, or Windows, reads every file")
+				t.Skip("root can read every file, and Windows has no such permissions")
 			}
 			ca := issue(t, nil, "course", isAuthority)
 			dir := folder(t, ca, issue(t, ca, "client60"))
@@ -193,19 +196,19 @@ func TestWarnings(t *testing.T) {
 		ca, client *tls.Certificate
 		want       []string
 	}{
-		{"in order", course, issue(t, course, "client60"), nil},
-		{"in order by way of an intermediate", course, issue(t, between, "client60"), nil},
+		{"no flaw", course, issue(t, course, "client60"), nil},
+		{"no flaw, with an intermediate authority", course, issue(t, between, "client60"), nil},
 		{"expired client", course, issue(t, course, "client60", expired),
-			[]string{"KEYSTORE: its certificate expired on 2021-01-01 00:00 UTC: ask for a new one"}},
+			[]string{"KEYSTORE: its certificate expired on 2021-01-01 00:00 UTC / ask the staff for a new one"}},
 		{"early client", course, issue(t, course, "client60", early),
-			[]string{"KEYSTORE: its certificate is not valid before 2999-01-01 00:00 UTC: check the clock of this machine"}},
+			[]string{"KEYSTORE: its certificate is not valid before 2999-01-01 00:00 UTC / check the clock of this machine"}},
 		{"other authority", course, issue(t, nil, "client60"),
-			[]string{"KEYSTORE: its certificate was not issued by CA: if the brokers refuse it, take both files from one folder"}},
+			[]string{"KEYSTORE: its certificate was not issued by CA / if the brokers refuse it, copy both files from one folder"}},
 		{"expired authority", old, issue(t, old, "client60"),
-			[]string{"CA: its certificate expired on 2021-01-01 00:00 UTC: ask for a new one"}},
+			[]string{"CA: its certificate expired on 2021-01-01 00:00 UTC / ask the staff for a new one"}},
 		{"expired authority and client", old, issue(t, old, "client60", expired), []string{
-			"CA: its certificate expired on 2021-01-01 00:00 UTC: ask for a new one",
-			"KEYSTORE: its certificate expired on 2021-01-01 00:00 UTC: ask for a new one",
+			"CA: its certificate expired on 2021-01-01 00:00 UTC / ask the staff for a new one",
+			"KEYSTORE: its certificate expired on 2021-01-01 00:00 UTC / ask the staff for a new one",
 		}},
 	}
 	for _, test := range tests {
@@ -213,9 +216,8 @@ func TestWarnings(t *testing.T) {
 			dir := folder(t, test.ca, test.client)
 			short := strings.NewReplacer(filepath.Join(dir, CAFile), "CA", filepath.Join(dir, KeystoreFile), "KEYSTORE")
 			var got []string
-			_, err := Load(dir, password, func(message string) {
-				checkLine(t, message)
-				got = append(got, short.Replace(message))
+			_, err := Load(dir, password, func(flaw error) {
+				got = append(got, short.Replace(describe(t, flaw)))
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -20,7 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// dial connects to the first broker, over TLS if told how.
+// dial connects to the first broker. It uses TLS if config is not nil.
 func dial(t *testing.T, c *Cluster, config *tls.Config) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", c.Brokers()[0])
@@ -37,7 +37,7 @@ func dial(t *testing.T, c *Cluster, config *tls.Config) net.Conn {
 	return conn
 }
 
-// header is the beginning of a request: how long it says it is, its API key and its version.
+// header is the beginning of a request, with the length that it announces, an API key and a version.
 func header(size uint32, key, version int16) []byte {
 	b := binary.BigEndian.AppendUint32(nil, size)
 	b = kbin.AppendInt16(b, key)
@@ -46,53 +46,53 @@ func header(size uint32, key, version int16) []byte {
 	return kbin.AppendNullableString(b, nil) // client ID
 }
 
-// hangsUp reads until the broker hangs up, and returns what it said before. A broker that keeps
-// the connection fails the test.
-func hangsUp(t *testing.T, conn net.Conn) []byte {
+// readAll reads until the broker closes the connection, and returns what it received. If the broker does
+// not close the connection, the test fails.
+func readAll(t *testing.T, conn net.Conn) []byte {
 	t.Helper()
-	answer, err := io.ReadAll(conn)
+	response, err := io.ReadAll(conn)
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
-		t.Error("the broker does not hang up")
+		t.Error("the broker does not close the connection")
 	}
-	return answer
+	return response
 }
 
-// Whatever a peer sends, it loses its connection and the cluster goes on.
-func TestOutlivesBadPeers(t *testing.T) {
+// A client that sends something wrong loses its connection, and the cluster continues.
+func TestBadClients(t *testing.T) {
 	server, student := classroom(t, "client60")
 	c := start(t, Config{Topics: []string{"t"}, TLS: server})
-	stranger, _ := classroom(t, "stranger") // another authority's
+	stranger, _ := classroom(t, "stranger") // of another authority
 
 	for _, test := range []struct {
 		name string
-		tls  *tls.Config // nil: none
+		tls  *tls.Config // nil: no TLS
 		send []byte
 	}{
 		{"unknown API key", student, header(10, 999, 0)},
 		{"negative API key", student, header(10, -1, 0)},
-		{"API key that kfake does not have", student, header(10, kmsg.ControlledShutdown.Int16(), 0)},
+		{"API key unknown to kfake", student, header(10, kmsg.ControlledShutdown.Int16(), 0)},
 		{"unknown version", student, header(10, kmsg.Metadata.Int16(), 99)},
 		{"negative version", student, header(10, kmsg.Metadata.Int16(), -1)},
 		{"password login", student, header(10, kmsg.SASLHandshake.Int16(), 1)},
 		{"1 GiB announced", student, header(1<<30, kmsg.Produce.Int16(), 9)},
 		{"4 GiB announced", student, header(1<<32-1, kmsg.Produce.Int16(), 9)},
 		{"nothing announced", student, header(0, kmsg.Produce.Int16(), 9)},
-		{"less than a header", student, header(9, kmsg.Produce.Int16(), 9)},
-		{"client name longer than the request", student, append(header(10, kmsg.Metadata.Int16(), 1)[:12], 0x7f, 0xff)},
+		{"incomplete header", student, header(9, kmsg.Produce.Int16(), 9)},
+		{"client ID longer than the request", student, append(header(10, kmsg.Metadata.Int16(), 1)[:12], 0x7f, 0xff)},
 		{"four billion tags", student, append(header(15, kmsg.ApiVersions.Int16(), 3), 0xff, 0xff, 0xff, 0xff, 0x0f)},
 		{"plain HTTP", nil, []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")},
 		{"plain Kafka", nil, header(10, kmsg.ApiVersions.Int16(), 0)},
 		{"zeros", nil, make([]byte, 4096)},
 		{"no client certificate", &tls.Config{RootCAs: student.RootCAs}, header(10, kmsg.ApiVersions.Int16(), 0)},
-		{"foreign client certificate", &tls.Config{RootCAs: student.RootCAs, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		{"client certificate of another authority", &tls.Config{RootCAs: student.RootCAs, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return &stranger.Certificates[0], nil
 		}}, header(10, kmsg.ApiVersions.Int16(), 0)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			conn := dial(t, c, test.tls)
 			conn.Write(test.send)
-			hangsUp(t, conn)
+			readAll(t, conn)
 			exchange(t, c, "t", kgo.DialTLSConfig(student))
 		})
 	}
@@ -101,23 +101,43 @@ func TestOutlivesBadPeers(t *testing.T) {
 		web := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
 		if response, err := web.Get("http://" + c.Brokers()[0]); err == nil {
 			response.Body.Close()
-			t.Error("a web server answered")
+			t.Error("the broker answered an HTTP request")
 		}
 	})
 	t.Run("hundreds at once", func(t *testing.T) {
 		for i := range 300 {
 			conn := dial(t, c, nil)
-			conn.Write(make([]byte, i%7)) // some begin a handshake that never goes on
+			conn.Write(make([]byte, i%7)) // some begin a handshake and never complete it
 		}
 		exchange(t, c, "t", kgo.DialTLSConfig(student))
 	})
 }
 
-// A refused student reads why, not "connection reset by peer", however much was sent meanwhile.
-func TestRefusalIsTold(t *testing.T) {
+// A web page can make a browser send HTTP or TLS to a broker without TLS. The broker closes the
+// connection without a response.
+func TestBrowser(t *testing.T) {
+	c := start(t, Config{Ports: []int{0}, Topics: []string{"t"}})
+	for name, request := range map[string]string{
+		"GET":  "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"POST": "POST / HTTP/1.1\r\nContent-Length: 14\r\n\r\n" + string(header(10, kmsg.Metadata.Int16(), 1)),
+		"TLS":  "\x16\x03\x01\x02\x00\x01\x00\x01\xfc", // a ClientHello begins like this
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := dial(t, c, nil)
+			conn.Write([]byte(request))
+			if response := readAll(t, conn); len(response) > 0 {
+				t.Errorf("the broker sent %d bytes", len(response))
+			}
+		})
+	}
+	exchange(t, c, "t")
+}
+
+// A refused student reads the reason, not "connection reset by peer", also after sending a lot.
+func TestRefusalIsReported(t *testing.T) {
 	server, student := classroom(t, "client60")
 	patient := defaultLimits
-	patient.refusal = 10 * time.Second // a busy machine may take its time for what follows
+	patient.refusal = 10 * time.Second // a busy machine needs time for what follows
 	c := start(t, Config{Ports: []int{0}, TLS: server, limits: patient})
 	for range 20 {
 		conn := dial(t, c, &tls.Config{RootCAs: student.RootCAs})
@@ -133,7 +153,7 @@ func TestRefusalIsTold(t *testing.T) {
 	}
 }
 
-// Memory follows the bytes that come, not the bytes that are announced.
+// The broker does not allocate the memory that a request only announces.
 func TestAnnouncedSizeIsNotAllocated(t *testing.T) {
 	c := start(t, Config{Ports: []int{0}})
 	var before, after runtime.MemStats
@@ -142,15 +162,15 @@ func TestAnnouncedSizeIsNotAllocated(t *testing.T) {
 		conn := dial(t, c, nil)
 		conn.Write(header(maxRequest, kmsg.Produce.Int16(), 9))
 		conn.(*net.TCPConn).CloseWrite()
-		hangsUp(t, conn)
+		readAll(t, conn)
 	}
 	runtime.ReadMemStats(&after)
 	if grown := after.TotalAlloc - before.TotalAlloc; grown > 10<<20 {
-		t.Errorf("%d MiB allocated for 10 requests that never came", grown>>20)
+		t.Errorf("%d MiB allocated for 10 requests without a body", grown>>20)
 	}
 }
 
-// Connections that come to nothing are given up, wherever they stop.
+// A broker closes a connection whose client stops, at any step.
 func TestHalfOpenConnectionsEnd(t *testing.T) {
 	server, student := classroom(t, "client60")
 	c := start(t, Config{Ports: []int{0}, Topics: []string{"t"}, TLS: server, limits: limits{
@@ -159,13 +179,13 @@ func TestHalfOpenConnectionsEnd(t *testing.T) {
 		idle:      500 * time.Millisecond,
 	}})
 	for name, begin := range map[string]func() net.Conn{
-		"says nothing": func() net.Conn { return dial(t, c, nil) },
+		"sends nothing": func() net.Conn { return dial(t, c, nil) },
 		"begins a handshake": func() net.Conn {
 			conn := dial(t, c, nil)
 			conn.Write([]byte{22, 3, 1, 2, 0, 1}) // the first bytes of a ClientHello
 			return conn
 		},
-		"asks nothing": func() net.Conn {
+		"sends no request": func() net.Conn {
 			conn := dial(t, c, student)
 			conn.(*tls.Conn).Handshake()
 			return conn
@@ -177,34 +197,34 @@ func TestHalfOpenConnectionsEnd(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			hangsUp(t, begin())
-			waitUntil(t, "the broker forgets the connection", func() bool { return c.doors[0].count() == 0 })
+			readAll(t, begin())
+			waitUntil(t, "the broker has no connection", func() bool { return c.listeners[0].count() == 0 })
 		})
 	}
-	t.Run("vanishes", func(t *testing.T) {
+	t.Run("disappears", func(t *testing.T) {
 		for range 20 {
 			conn := dial(t, c, student)
 			conn.(*tls.Conn).Handshake()
 			conn.(*tls.Conn).NetConn().Close()
 		}
-		waitUntil(t, "the broker forgets the connections", func() bool { return c.doors[0].count() == 0 })
+		waitUntil(t, "the broker has no connection", func() bool { return c.listeners[0].count() == 0 })
 	})
 }
 
-// A failing Accept, which a machine out of file descriptors has, does not end a broker.
-func TestAcceptGoesOnAfterErrors(t *testing.T) {
+// An error of Accept, such as "too many open files", does not end a broker.
+func TestAcceptContinuesAfterErrors(t *testing.T) {
 	c := start(t, Config{Ports: []int{0}})
 	ours, theirs := net.Pipe()
 	defer ours.Close()
 	socket := &faultySocket{errs: 2, conn: theirs, closed: make(chan struct{})}
 	defer socket.Close()
-	d := c.doors[0]
-	go d.accept(socket, d.down)
+	l := c.listeners[0]
+	go l.accept(socket, l.down)
 
 	ours.SetDeadline(time.Now().Add(10 * time.Second))
 	go ours.Write(header(10, kmsg.ApiVersions.Int16(), 0))
 	if _, err := ours.Read(make([]byte, 4)); err != nil {
-		t.Error("no answer after errors of Accept:", err)
+		t.Error("no response after errors of Accept:", err)
 	}
 }
 
@@ -232,11 +252,11 @@ func (s *faultySocket) Close() error { close(s.closed); return nil }
 
 func (s *faultySocket) Addr() net.Addr { return address("faulty") }
 
-// Requests that are well-formed, and end a kfake without a guard.
-func TestOutlivesBadRequests(t *testing.T) {
+// These requests are well-formed, but would end kfake.
+func TestBadRequests(t *testing.T) {
 	c := start(t, Config{Ports: []int{0}, Topics: []string{"t"}})
 	for name, request := range map[string]kmsg.Request{
-		"partition twice": produce(11, 0, 0),
+		"the same partition twice": produce(11, 0, 0),
 		"topics by ID": func() kmsg.Request {
 			r := produce(13, 0)
 			other := r.Topics[0]
@@ -252,14 +272,14 @@ func TestOutlivesBadRequests(t *testing.T) {
 			r.Topics = append(r.Topics, topic)
 			return r
 		}(),
-		"two billion partitions more": func() kmsg.Request {
+		"two billion partitions for an existing topic": func() kmsg.Request {
 			r := kmsg.NewPtrCreatePartitionsRequest()
 			topic := kmsg.NewCreatePartitionsRequestTopic()
 			topic.Topic, topic.Count = "t", 1<<31-1
 			r.Topics = append(r.Topics, topic)
 			return r
 		}(),
-		"a broker's interval of nothing": func() kmsg.Request {
+		"broker setting with an interval of 0": func() kmsg.Request {
 			r := kmsg.NewPtrIncrementalAlterConfigsRequest()
 			resource := kmsg.NewIncrementalAlterConfigsRequestResource()
 			resource.ResourceType = kmsg.ConfigResourceTypeBroker
@@ -273,15 +293,15 @@ func TestOutlivesBadRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			conn := dial(t, c, nil)
 			conn.Write(kmsg.NewRequestFormatter().AppendRequest(nil, request, 1))
-			if answer := hangsUp(t, conn); len(answer) > 0 {
-				t.Errorf("it was answered with %d bytes", len(answer))
+			if response := readAll(t, conn); len(response) > 0 {
+				t.Errorf("the broker sent %d bytes", len(response))
 			}
 			exchange(t, c, "t")
 		})
 	}
 }
 
-// produce is a request with one record for each of the partitions of topic t.
+// produce is a Produce request for these partitions of topic t.
 func produce(version int16, partitions ...int32) *kmsg.ProduceRequest {
 	r := kmsg.NewPtrProduceRequest()
 	r.Version = version
@@ -296,7 +316,7 @@ func produce(version int16, partitions ...int32) *kmsg.ProduceRequest {
 	return r
 }
 
-// One request with the same partition of two topics is no partition twice.
+// One request may name partition 0 of two topics.
 func TestTwoTopicsInOneRequest(t *testing.T) {
 	c := start(t, Config{Ports: []int{0}, Topics: []string{"t", "u"}})
 	cl := client(t, c, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(50*time.Millisecond))
@@ -305,7 +325,7 @@ func TestTwoTopicsInOneRequest(t *testing.T) {
 	}
 }
 
-// The end of a partition never moves back.
+// No request moves the end of a partition back.
 func TestBatchWithoutRecords(t *testing.T) {
 	c := start(t, Config{Ports: []int{0}, Topics: []string{"t"}})
 	batch := kmsg.RecordBatch{Magic: 2, NumRecords: -5, LastOffsetDelta: -6, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1}
@@ -314,45 +334,45 @@ func TestBatchWithoutRecords(t *testing.T) {
 	r.Topics[0].Partitions[0].Records = batch.AppendTo(nil)
 	conn := dial(t, c, nil)
 	conn.Write(kmsg.NewRequestFormatter().AppendRequest(nil, r, 1))
-	if answer := hangsUp(t, conn); len(answer) > 0 {
-		t.Errorf("it was answered with %d bytes", len(answer))
+	if response := readAll(t, conn); len(response) > 0 {
+		t.Errorf("the broker sent %d bytes", len(response))
 	}
 }
 
-// A client may be newer than the cluster: it is told what the cluster knows, and comes down to that.
+// A client that is newer than the cluster gets the versions of the cluster, and can use these.
 func TestNewerClient(t *testing.T) {
 	c := start(t, Config{Ports: []int{0}})
 	conn := dial(t, c, nil)
 	request := header(19, kmsg.ApiVersions.Int16(), 99)
-	// Tags of the header; name, version, cluster and node of the client; tags of the body.
+	// The tags of the header; the name, version, cluster and node of the client; the tags of the body.
 	conn.Write(append(request, 0, 1, 1, 0, 0xff, 0xff, 0xff, 0xff, 0))
-	answer := make([]byte, 10)
-	if _, err := io.ReadFull(conn, answer); err != nil {
+	response := make([]byte, 10)
+	if _, err := io.ReadFull(conn, response); err != nil {
 		t.Fatal(err)
 	}
-	if code := int16(binary.BigEndian.Uint16(answer[8:])); code != kerr.UnsupportedVersion.Code {
-		t.Errorf("answered with error code %d, want UNSUPPORTED_VERSION", code)
+	if code := int16(binary.BigEndian.Uint16(response[8:])); code != kerr.UnsupportedVersion.Code {
+		t.Errorf("the error code is %d, want UNSUPPORTED_VERSION", code)
 	}
 }
 
-// Random requests of every kind that kfake knows, first whole ones with odd contents, then garbage.
-func TestOutlivesRandomRequests(t *testing.T) {
+// The cluster survives random requests of every kind that kfake knows. A quarter of them is damaged.
+func TestRandomRequests(t *testing.T) {
 	const seed, rounds = 60, 4000
 	c := start(t, Config{Ports: []int{0}, Topics: []string{"t", "u"}})
 	random := rand.New(rand.NewPCG(seed, seed))
 	var keys []int16
 	for key := range int16(200) {
-		if _, ok := c.doors[0].rules[key]; ok {
+		if _, ok := c.listeners[0].requests[key]; ok {
 			keys = append(keys, key)
 		}
 	}
 	if len(keys) < 30 {
-		t.Fatalf("kfake knows %d requests only", len(keys))
+		t.Fatalf("kfake knows only %d requests", len(keys))
 	}
 	conn := dial(t, c, nil)
 	for range rounds {
 		key := keys[random.IntN(len(keys))]
-		versions := c.doors[0].rules[key]
+		versions := c.listeners[0].requests[key]
 		request := kmsg.RequestForKey(key)
 		request.SetVersion(versions.min + int16(random.IntN(int(versions.max-versions.min)+1)))
 		fill(random, reflect.ValueOf(request).Elem(), "")
@@ -363,7 +383,7 @@ func TestOutlivesRandomRequests(t *testing.T) {
 			}
 		}
 		conn.Write(frame)
-		conn.SetReadDeadline(time.Now().Add(5 * time.Millisecond)) // some wait for members or messages
+		conn.SetReadDeadline(time.Now().Add(5 * time.Millisecond)) // some requests wait for members or messages
 		if _, err := readRequest(conn); err != nil {
 			conn.Close()
 			conn = dial(t, c, nil)
@@ -372,7 +392,7 @@ func TestOutlivesRandomRequests(t *testing.T) {
 	exchange(t, c, "u")
 }
 
-// fill gives the fields of a request values that are plausible, and some that are not.
+// fill sets the fields of a request to random values. Many are plausible, some are not.
 func fill(random *rand.Rand, v reflect.Value, name string) {
 	pick := func(n int) bool { return random.IntN(n) == 0 }
 	switch v.Kind() {
