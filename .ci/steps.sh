@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # Steps and their summary: "step NAME COMMAND..." for each, and "conclude" at the end.
-# "lane FUNCTION" runs the steps of a function beside everything that follows.
+# "lane FUNCTION" runs the steps of a function beside everything that follows, until "join".
 
 scratch=$(mktemp -d)
-lane=0 number=0 lanes=()
+number=0 lanes=() in_lane=''
 trap 'rm -rf "$scratch"' EXIT
 
 # step NAME COMMAND... runs the command, after a failed step too. Its output is shown at its end if
@@ -14,9 +14,9 @@ step() {
 	name=$1
 	shift
 	number=$((number + 1))
-	file=$scratch/$lane-$(printf %02d $number)
+	file=$scratch/$(printf '%02d%s-%02d' ${#lanes[@]} "${in_lane:-z}" $number)
 	echo "$name" >"$file.name"
-	if [ "$lane" = 0 ]; then
+	if [ -z "$in_lane" ]; then
 		echo "== $name"
 		if [ -n "$show" ]; then ("$@"); else ("$@") >"$file.output" 2>&1; fi || status=$?
 	else
@@ -30,7 +30,7 @@ step() {
 	fi
 	(
 		flock 7
-		[ "$lane" = 0 ] || echo "== $name"
+		[ -z "$in_lane" ] || echo "== $name"
 		if [ $status != 0 ] || [ -n "$show" ]; then cat "$file.output" 2>/dev/null; fi
 		cat "$file.result"
 	) 7>"$scratch/lock"
@@ -42,7 +42,8 @@ lane() {
 	set -m
 	(
 		set +m
-		lane=$((${#lanes[@]} + 1))
+		in_lane=a
+		lanes+=("")
 		"$@"
 	) </dev/null &
 	lanes+=($!)
@@ -56,9 +57,9 @@ interrupted() {
 	trap '' INT TERM HUP
 	local group name file
 	echo "interrupted: stopping everything"
-	for group in "${lanes[@]}"; do kill -TERM -- "-$group" 2>/dev/null; done
+	for group in ${lanes[*]}; do kill -TERM -- "-$group" 2>/dev/null; done
 	# Brokers and the Docker engine need some seconds.
-	for group in "${lanes[@]}"; do
+	for group in ${lanes[*]}; do
 		for _ in $(seq 600); do
 			kill -0 -- "-$group" 2>/dev/null || continue 2
 			sleep 0.1
@@ -86,11 +87,18 @@ summary() {
 	[ "$failed" = 0 ]
 }
 
-# conclude waits for all lanes and prints the summary. It fails if a step has failed.
-conclude() {
+# join waits for all lanes.
+join() {
 	local at
 	for at in "${!lanes[@]}"; do
-		wait "${lanes[at]}" || echo "FAILED the steps of lane $((at + 1)) (status $?)" >"$scratch/$((at + 1))-99.result"
+		[ -n "${lanes[at]}" ] || continue
+		wait "${lanes[at]}" || echo "FAILED the steps of lane $((at + 1)) (status $?)" >"$scratch/$(printf %02d $((at + 1)))b.result"
+		lanes[at]='' # nothing to wait for, or to stop, any more
 	done
+}
+
+# conclude waits for all lanes and prints the summary. It fails if a step has failed.
+conclude() {
+	join
 	summary
 }
