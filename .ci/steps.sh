@@ -3,7 +3,7 @@
 # "lane FUNCTION" runs the steps of a function beside everything that follows, until "join".
 
 scratch=$(mktemp -d)
-number=0 lanes=() in_lane=''
+number=0 begun=0 lanes=() in_lane=''
 trap 'rm -rf "$scratch"' EXIT
 
 # step NAME COMMAND... runs the command, after a failed step too. Its output is shown at its end if
@@ -14,7 +14,7 @@ step() {
 	name=$1
 	shift
 	number=$((number + 1))
-	file=$scratch/$(printf '%02d%s-%02d' ${#lanes[@]} "${in_lane:-z}" $number)
+	file=$scratch/$(printf '%02d%s-%02d' $begun "${in_lane:-z}" $number)
 	echo "$name" >"$file.name"
 	if [ -z "$in_lane" ]; then
 		echo "== $name"
@@ -39,11 +39,11 @@ step() {
 # lane FUNCTION runs a function with steps in the background. Its process group is its own, so that
 # all it has started can be stopped, and Ctrl-C means to its commands what it usually means.
 lane() {
+	begun=$((begun + 1))
 	set -m
 	(
 		set +m
 		in_lane=a
-		lanes+=("")
 		"$@"
 	) </dev/null &
 	lanes+=($!)
@@ -57,9 +57,9 @@ interrupted() {
 	trap '' INT TERM HUP
 	local group name file
 	echo "interrupted: stopping everything"
-	for group in ${lanes[*]}; do kill -TERM -- "-$group" 2>/dev/null; done
+	for group in "${lanes[@]}"; do kill -TERM -- "-$group" 2>/dev/null; done
 	# Brokers and the Docker engine need some seconds.
-	for group in ${lanes[*]}; do
+	for group in "${lanes[@]}"; do
 		for _ in $(seq 600); do
 			kill -0 -- "-$group" 2>/dev/null || continue 2
 			sleep 0.1
@@ -89,12 +89,11 @@ summary() {
 
 # join waits for all lanes.
 join() {
-	local at
-	for at in "${!lanes[@]}"; do
-		[ -n "${lanes[at]}" ] || continue
-		wait "${lanes[at]}" || echo "FAILED the steps of lane $((at + 1)) (status $?)" >"$scratch/$(printf %02d $((at + 1)))b.result"
-		lanes[at]='' # nothing to wait for, or to stop, any more
+	local group
+	for group in "${lanes[@]}"; do
+		wait "$group" || echo "FAILED a lane has ended early (status $?)" >"$scratch/$(printf %02db-%s $begun "$group").result"
 	done
+	lanes=()
 }
 
 # conclude waits for all lanes and prints the summary. It fails if a step has failed.
