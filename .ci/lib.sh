@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# What the scripts in this folder share. They source it first, with "set -euo pipefail" set.
+# What the scripts in this folder share. A script sources it first, under "set -euo pipefail".
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# Everything downloaded or built stays here, outside the repository, so that a second run is quick.
+# Downloads and builds stay here, outside the repository, so that a second run is quick.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/tkafka-ci
 mkdir -p "$cache"
 
-# On standard error, as the standard output of some scripts is an answer.
+# say prints to standard error: the standard output of some scripts is a result.
 say() { echo "${0##*/}: $*" >&2; }
 
 fail() {
@@ -15,39 +15,71 @@ fail() {
 	exit 1
 }
 
-# need PROGRAM PACKAGE... installs Debian's packages where the program is missing.
+# need PROGRAM PACKAGE... installs Debian packages if the program is missing.
 need() {
 	command -v "$1" >/dev/null && return
+	# Only one installation can run at a time, and scripts run side by side.
+	(flock 8 && { command -v "$1" >/dev/null || install_packages "$@"; }) 8>"$cache/apt.lock" || exit 1
+}
+
+# install_packages PROGRAM PACKAGE...
+install_packages() {
 	local root=()
 	[ "$(id -u)" = 0 ] || root=(sudo -n)
 	if ! command -v apt-get >/dev/null || ! "${root[@]}" true 2>/dev/null; then
-		fail "$1 is missing: install it (Debian: ${*:2})"
+		fail "$1 is missing: install it (Debian packages: ${*:2})"
 	fi
 	say "installing ${*:2}"
 	local install=("${root[@]}" env DEBIAN_FRONTEND=noninteractive
 		apt-get install -qq -y --no-install-recommends "${@:2}")
-	# The package lists of a machine image are old, or not there at all.
-	"${install[@]}" >"$cache/apt.log" 2>&1 ||
-		{ "${root[@]}" apt-get update -qq && "${install[@]}"; } >"$cache/apt.log" 2>&1 ||
+	# A machine image has old package lists, or none.
+	"${install[@]}" >"$cache/apt.log" 2>&1 8>&- ||
+		{ "${root[@]}" apt-get update -qq && "${install[@]}"; } >"$cache/apt.log" 2>&1 8>&- ||
 		fail "cannot install ${*:2}: $(tail -n 3 "$cache/apt.log")"
 }
 
-# within_engine "$@" begins a script that needs Docker: it starts the script anew under .ci/engine.
+# within_engine "$@" is the beginning of a script that needs Docker. Without an engine, it starts
+# the script again under .ci/standin/engine.
 within_engine() {
-	[ -n "${TKAFKA_ENGINE:-}" ] || exec "$repo/.ci/engine" "$0" "$@"
+	[ -n "${TKAFKA_ENGINE:-}" ] || exec "$repo/.ci/standin/engine" "$0" "$@"
 }
 
-# A registry is reached or it is not: the answer must not take longer than a slow line needs.
+# registry_has IMAGE asks the image's registry. Without a network the answer would take minutes.
 registry_has() {
 	timeout 20 docker manifest inspect "$1" >/dev/null 2>&1
 }
 
+# image_targets prints the name of each section's image.
+image_targets() {
+	sed -n 's/^FROM section AS //p' "$repo/docker/Dockerfile"
+}
+
+# image_programs TARGET prints the folder of each program that docker/Dockerfile builds into the image.
+image_programs() {
+	local patterns
+	patterns=$(sed -n "s|.*build -o /out/$1/ *\(\./[^&]*[^&\\ ]\).*|\1|p" "$repo/docker/Dockerfile")
+	[ -n "$patterns" ] || fail "docker/Dockerfile has no \"build -o /out/$1/\""
+	# shellcheck disable=SC2086 # one argument each
+	(cd "$repo" && go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' $patterns) | sed 's|^tkafka/||'
+}
+
+# section_programs prints the folder of each program of the tutorial.
+section_programs() {
+	(cd "$repo" && go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' ./...) | sed 's|^tkafka/||' | grep -v '^classroom/'
+}
+
+# copy_work_tree FOLDER copies the files that git knows or would add.
+copy_work_tree() {
+	(cd "$repo" && git ls-files -z --cached --others --exclude-standard | tar -c --null -T - --ignore-failed-read 2>/dev/null) |
+		tar -x -C "$1"
+}
+
 # until_true SECONDS COMMAND... waits until the command succeeds.
 until_true() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1)) seconds=$1
 	shift
 	until "$@"; do
-		[ $SECONDS -lt $end ] || { say "in vain: $*"; return 1; }
+		[ $SECONDS -lt $end ] || { say "not true within $seconds s: $*"; return 1; }
 		sleep 0.2
 	done
 }

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# The README's commands for the staff.
+# The commands of classroom/README.md.
 
-# staff_commands WORDS prints those with these words in them, in their order. The class has STUDENTS
-# students instead of the README's number.
+# staff_commands WORDS prints the commands that contain these words, in their order. The class has
+# STUDENTS students instead of the number in the text.
 staff_commands() {
-	# shellcheck disable=SC2016 # no expression of the shell
-	sed -n '/^```console staff$/,/^```$/s/^\$ //p' README.md | sed "s/--students [0-9]*/--students $STUDENTS/" |
-		grep -F "$1" || fail "the README has no command with $1 for the staff"
+	# shellcheck disable=SC2016 # not an expression of the shell
+	sed -n '/^```console staff$/,/^```$/s/^\$ //p' classroom/README.md | sed "s/--students [0-9]*/--students $STUDENTS/" |
+		grep -F "$1" || fail "classroom/README.md has no command with $1"
 }

@@ -1,8 +1,8 @@
 """The Python client (confluent-kafka) as a peer of our programs.
 
-interop.py write FOLDER BROKERS TOPIC              sends each line of standard input
-interop.py read FOLDER BROKERS TOPIC GROUP COUNT   prints so many messages, from the oldest
-interop.py member FOLDER BROKERS TOPIC GROUP       prints what its partitions get, until SIGTERM
+other-clients.py write FOLDER BROKERS TOPIC              sends each line of standard input
+other-clients.py read FOLDER BROKERS TOPIC GROUP COUNT   prints the COUNT oldest messages
+other-clients.py member FOLDER BROKERS TOPIC GROUP       prints the messages of its partitions until SIGTERM
 """
 
 import signal
@@ -27,7 +27,7 @@ def fail(error, _=None):
 
 
 def messages(group):
-    """Yields what the group's member receives."""
+    """Yields the messages that a member of the group receives."""
     consumer = Consumer(config | {"group.id": group, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     try:
