@@ -205,7 +205,7 @@ func (term *terminal) expect(pattern string) {
 	}
 }
 
-var digits = regexp.MustCompile(`[0-9,]*[0-9]|commitoffsets-[a-z2-7]{12}`)
+var digits = regexp.MustCompile(`[0-9.]+ m?s\b|[0-9,]*[0-9]|commitoffsets-[a-z2-7]{12}`)
 
 // cleared is a prompt or the progress of a producer that was shown before the line, and cleared. A
 // producer shows its progress on a busy machine.
@@ -260,6 +260,8 @@ func like(line string) string {
 		switch {
 		case strings.HasPrefix(part, "commitoffsets-"):
 			expression.WriteString(`commitoffsets-[a-z2-7]{12}`)
+		case digits.MatchString(part) && strings.HasSuffix(part, "s"): // a time: 65 ms, or 9.1 s on a slow machine
+			expression.WriteString(`[0-9.]+ m?s`)
 		case digits.MatchString(part):
 			expression.WriteString(`[0-9,]+`)
 		default:

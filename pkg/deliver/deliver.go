@@ -228,7 +228,12 @@ func (in *Input) Result() error {
 	if failed > 0 {
 		return fmt.Errorf("%s delivered, %s not", count(delivered), cli.Count(failed))
 	}
-	in.program.Say("%s delivered in %.1f s", count(delivered), time.Since(in.started).Seconds())
+	took := time.Since(in.started)
+	if took < time.Second {
+		in.program.Say("%s delivered in %d ms", count(delivered), took.Milliseconds())
+	} else {
+		in.program.Say("%s delivered in %.1f s", count(delivered), took.Seconds())
+	}
 	return nil
 }
 
