@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // a program for tests, and what it says.
@@ -120,6 +123,47 @@ func TestCount(t *testing.T) {
 			t.Errorf("Count(%d) = %s, want %s", n, got, want)
 		}
 	}
+}
+
+func TestCountFlag(t *testing.T) {
+	for _, test := range []struct {
+		line   []string
+		status int
+		want   int
+	}{
+		{nil, 0, math.MaxInt},
+		{[]string{"-n", "3"}, 0, 3},
+		{[]string{"-n", "0"}, 2, 0},
+		{[]string{"-n", "-1"}, 2, 0},
+		{[]string{"-n", "many"}, 2, 0},
+	} {
+		p, said := program("does")
+		n := p.CountFlag("number", "n", "stop after `N`")
+		status := p.run(test.line, func(context.Context, []string) error { return nil })
+		if status != test.status || status == 0 && *n != test.want {
+			t.Errorf("%q: status %d, %d messages", test.line, status, *n)
+		}
+		if status != 0 && !strings.Contains(said.String(), "not a number of messages, 1 or more\n") {
+			t.Errorf("%q: said %q", test.line, said)
+		}
+	}
+}
+
+// Grace outlives its context, and ends with its own cancel function.
+func TestGrace(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	late, cancel := Grace(ctx, time.Hour)
+	stop()
+	if late.Err() != nil {
+		t.Error("ended together with its context")
+	}
+	cancel()
+	if late.Err() == nil {
+		t.Error("not cancelled")
+	}
+	soon, cancel := Grace(ctx, time.Millisecond)
+	defer cancel()
+	<-soon.Done()
 }
 
 func TestHelpHasAnExample(t *testing.T) {
