@@ -171,7 +171,7 @@ func (m *Member) printPositions(committed, vanished int, skipped int64, alone bo
 
 // Assigned matches the line with the partitions of a member: their number, the number of all
 // partitions of the topic, and which they are, such as 0-7.
-var Assigned = regexp.MustCompile(`assigned (?P<count>\d+) of (?P<total>\d+) partitions: (?P<partitions>\d[\d,-]*)`)
+var Assigned = regexp.MustCompile(`assigned (?P<count>\d+) of (?P<total>\d+) partitions: (?P<partitions>\d+(?:[,-]\d+)*)`)
 
 // printPartitions prints the partitions that we have.
 func (m *Member) printPartitions(total int) {
