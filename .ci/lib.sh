@@ -7,6 +7,11 @@ repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/tkafka-ci
 mkdir -p "$cache"
 
+# A signal goes to all scripts that run. With a trap, each waits for the command that it runs, so that
+# brokers are removed before the engine stops.
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
 # say prints to standard error: the standard output of some scripts is a result.
 say() { echo "${0##*/}: $*" >&2; }
 

@@ -92,6 +92,7 @@ join() {
 	local group
 	for group in "${lanes[@]}"; do
 		wait "$group" || echo "FAILED a lane has ended early (status $?)" >"$scratch/$(printf %02db-%s $begun "$group").result"
+		kill -TERM -- "-$group" 2>/dev/null # a failed step may have left a process
 	done
 	lanes=()
 }
