@@ -15,14 +15,20 @@ import (
 	"tkafka/pkg/settings"
 )
 
-// admin is the cluster with the rights to change it.
+// admin is a connection to the cluster with the rights to change it.
 type admin struct {
 	*kadm.Client
-	raw *kgo.Client // for what kadm would need many requests for
+	raw   *kgo.Client // for requests about all students at once, which kadm does not have
+	here  *cluster.Cluster
+	class class // the class that the admin belongs to
 }
 
-// openAdmin connects with the admin's credentials. The caller closes it.
-func openAdmin(ctx context.Context, program *cli.Program, found *settings.Settings) (*admin, error) {
+// openAdmin connects with the admin's credentials. The caller closes the connection.
+func openAdmin(ctx context.Context, program *cli.Program, flags *settings.Flags) (*admin, error) {
+	found, err := flags.Find()
+	if err != nil {
+		return nil, err
+	}
 	here, err := cluster.Open(ctx, program, found, cluster.Needs{})
 	if err != nil {
 		return nil, err
@@ -31,36 +37,25 @@ func openAdmin(ctx context.Context, program *cli.Program, found *settings.Settin
 	if err != nil {
 		return nil, err
 	}
-	return newAdmin(client), nil
+	return &admin{Client: kadm.NewClient(client), raw: client, here: here, class: classOf(found.Folder)}, nil
 }
 
-func newAdmin(client *kgo.Client) *admin { return &admin{Client: kadm.NewClient(client), raw: client} }
-
-// fresh makes kadm ask the brokers for metadata. Otherwise it answers from what it heard in the last
-// five seconds, unless it has to tell which operations are allowed.
+// fresh makes kadm ask the brokers for metadata. Without it, an answer can be five seconds old.
 func fresh(ctx context.Context) context.Context { return kadm.WithAuthorizedOps(ctx) }
 
-// refusal words an answer of the cluster to an admin: an error code, and the broker's own words where
-// it has some.
-func refusal(err error, message string) error {
+// refusal explains an error that the cluster returned to the admin. The message is the broker's own
+// text, if it sent one.
+func refusal(err error, message *string) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
-		return fmt.Errorf("these credentials may not do that, it takes an admin's: --auth creds/admin (%w)", err)
+	case errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.TopicAuthorizationFailed):
+		return cli.WithHint(fmt.Errorf("these credentials do not have the right: %w", err), "use the admin's folder: --auth creds/admin")
 	case errors.Is(err, kerr.SecurityDisabled):
-		return fmt.Errorf("the cluster checks no rights: everybody may do everything (authorizer.class.name is not set): %w", err)
-	case message != "":
-		return fmt.Errorf("%s (%w)", strings.TrimSuffix(message, "."), err)
+		return cli.WithHint(fmt.Errorf("the cluster does not check rights, everybody can do everything: %w", err),
+			"set authorizer.class.name on each broker")
+	case message != nil && *message != "":
+		return fmt.Errorf("%s (%w)", strings.TrimSuffix(*message, "."), err)
 	}
 	return err
-}
-
-// refused words an error code and the message beside it.
-func refused(code int16, message *string) error {
-	text := ""
-	if message != nil {
-		text = *message
-	}
-	return refusal(kerr.ErrorForCode(code), text)
 }

@@ -4,125 +4,113 @@ import (
 	"context"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // right is one access rule (ACL) of the cluster.
-type right struct {
-	principal string // User:client7
-	host      string // from where, * is anywhere
-	kind      kmsg.ACLResourceType
-	name      string
-	pattern   kmsg.ACLResourcePatternType
-	operation kmsg.ACLOperation
-	allow     kmsg.ACLPermissionType
-}
+type right = kadm.DescribedACL
 
 func principal(student string) string { return "User:" + user(student) }
 
-// rightsOf are what a student may do in the course: write and read the topic of the same name, and
-// be a member of any group. Each includes the right to describe the thing. Nothing is said about the
-// cluster: an idempotent producer needs no right of its own since Kafka 2.8.
-func rightsOf(student string) []right {
-	allow := func(operation kmsg.ACLOperation, kind kmsg.ACLResourceType, name string) right {
-		return right{
-			principal: principal(student), host: "*",
-			kind: kind, name: name, pattern: kmsg.ACLResourcePatternTypeLiteral,
-			operation: operation, allow: kmsg.ACLPermissionTypeAllow,
-		}
+// rightsOf returns the rights of students in the course: each may write and read the topic of the same
+// name, and read each group, as its members must. These rights include the right to describe. Students
+// need no right on the cluster: since Kafka 2.8 an idempotent producer works without it.
+func rightsOf(students ...string) (rights []right) {
+	for _, student := range students {
+		all := right{Principal: principal(student), Host: "*", Pattern: kadm.ACLPatternLiteral, Permission: kmsg.ACLPermissionTypeAllow}
+		write, read, group := all, all, all
+		write.Type, write.Name, write.Operation = kmsg.ACLResourceTypeTopic, student, kadm.OpWrite
+		read.Type, read.Name, read.Operation = kmsg.ACLResourceTypeTopic, student, kadm.OpRead
+		group.Type, group.Name, group.Operation = kmsg.ACLResourceTypeGroup, "*", kadm.OpRead
+		rights = append(rights, write, read, group)
 	}
-	return []right{
-		allow(kmsg.ACLOperationWrite, kmsg.ACLResourceTypeTopic, student),
-		allow(kmsg.ACLOperationRead, kmsg.ACLResourceTypeTopic, student),
-		allow(kmsg.ACLOperationRead, kmsg.ACLResourceTypeGroup, "*"),
-	}
+	return rights
 }
 
-// rightsKnownTo asks the cluster, or one of its brokers, for the rules of a principal or, for nil, of
-// everybody.
-func rightsKnownTo(ctx context.Context, asked kmsg.Requestor, principal *string) ([]right, error) {
+// without returns those of the rights that are not in known.
+func without(rights, known []right) []right {
+	set := make(map[right]bool, len(known))
+	for _, r := range known {
+		set[r] = true
+	}
+	return slices.DeleteFunc(slices.Clone(rights), func(r right) bool { return set[r] })
+}
+
+// rightsKnownTo asks the cluster, or one of its brokers, for all rights. kadm cannot ask one broker.
+func rightsKnownTo(ctx context.Context, asked kmsg.Requestor) (all []right, err error) {
 	req := kmsg.NewPtrDescribeACLsRequest()
 	req.ResourceType = kmsg.ACLResourceTypeAny
 	req.ResourcePatternType = kmsg.ACLResourcePatternTypeAny
 	req.Operation = kmsg.ACLOperationAny
 	req.PermissionType = kmsg.ACLPermissionTypeAny
-	req.Principal = principal
 	resp, err := req.RequestWith(ctx, asked)
 	if err != nil {
 		return nil, err
 	}
-	if err := refused(resp.ErrorCode, resp.ErrorMessage); err != nil {
+	if err := refusal(kerr.ErrorForCode(resp.ErrorCode), resp.ErrorMessage); err != nil {
 		return nil, err
 	}
-	var all []right
 	for _, resource := range resp.Resources {
 		for _, rule := range resource.ACLs {
 			all = append(all, right{
-				principal: rule.Principal, host: rule.Host,
-				kind: resource.ResourceType, name: resource.ResourceName, pattern: resource.ResourcePatternType,
-				operation: rule.Operation, allow: rule.PermissionType,
+				Principal: rule.Principal, Host: rule.Host,
+				Type: resource.ResourceType, Name: resource.ResourceName, Pattern: resource.ResourcePatternType,
+				Operation: rule.Operation, Permission: rule.PermissionType,
 			})
 		}
 	}
 	return all, nil
 }
 
-// rightsAtOnce is how many rules one request makes. A request takes the controller about 140 ms,
-// whatever it holds, but it refuses those that hold more than 10,000.
+// rightsAtOnce is how many rights one request makes. The controller needs about 140 ms for a request,
+// however many rights it holds. It refuses more than 10,000. kadm makes a request for each student.
 const rightsAtOnce = 6000
 
-// grant makes rules. It returns the first refusal among those of a request and goes on with the rest.
+// grant makes rights, and returns how many. It continues after a refusal, and returns the first one.
 func (a *admin) grant(ctx context.Context, rights []right) (made int, err error) {
 	for some := range slices.Chunk(rights, rightsAtOnce) {
 		req := kmsg.NewPtrCreateACLsRequest()
 		for _, r := range some {
-			creation := kmsg.NewCreateACLsRequestCreation()
-			creation.Principal, creation.Host = r.principal, r.host
-			creation.ResourceType, creation.ResourceName, creation.ResourcePatternType = r.kind, r.name, r.pattern
-			creation.Operation, creation.PermissionType = r.operation, r.allow
-			req.Creations = append(req.Creations, creation)
+			req.Creations = append(req.Creations, kmsg.CreateACLsRequestCreation{
+				ResourceType: r.Type, ResourceName: r.Name, ResourcePatternType: r.Pattern,
+				Principal: r.Principal, Host: r.Host, Operation: r.Operation, PermissionType: r.Permission,
+			})
 		}
 		resp, requestErr := req.RequestWith(ctx, a.raw)
 		if requestErr != nil {
 			return made, requestErr
 		}
 		for _, result := range resp.Results {
-			switch no := refused(result.ErrorCode, result.ErrorMessage); {
-			case no == nil:
+			if failure := refusal(kerr.ErrorForCode(result.ErrorCode), result.ErrorMessage); failure == nil {
 				made++
-			case err == nil:
-				err = no
+			} else if err == nil {
+				err = failure
 			}
 		}
 	}
 	return made, err
 }
 
-// withdraw takes all rules of a principal away, whoever made them, and returns how many those were.
-func (a *admin) withdraw(ctx context.Context, principal string) (int, error) {
-	filter := kmsg.NewDeleteACLsRequestFilter()
-	filter.ResourceType = kmsg.ACLResourceTypeAny
-	filter.ResourcePatternType = kmsg.ACLResourcePatternTypeAny
-	filter.Operation = kmsg.ACLOperationAny
-	filter.PermissionType = kmsg.ACLPermissionTypeAny
-	filter.Principal = &principal
-	req := kmsg.NewPtrDeleteACLsRequest()
-	req.Filters = append(req.Filters, filter)
-	resp, err := req.RequestWith(ctx, a.raw)
+// withdraw removes all rights of a principal, and returns how many.
+func (a *admin) withdraw(ctx context.Context, principal string) (removed int, err error) {
+	all := kadm.NewACLs().AnyResource().ResourcePatternType(kadm.ACLPatternAny).Operations(kadm.OpAny).
+		Allow(principal).AllowHosts().Deny(principal).DenyHosts()
+	results, err := a.DeleteACLs(ctx, all)
 	if err != nil {
 		return 0, err
 	}
-	gone := 0
-	for _, result := range resp.Results {
-		if err := refused(result.ErrorCode, result.ErrorMessage); err != nil {
-			return gone, err
+	for _, result := range results {
+		if result.Err != nil {
+			return removed, refusal(result.Err, &result.ErrMessage)
 		}
-		for _, rule := range result.MatchingACLs {
-			if err := refused(rule.ErrorCode, rule.ErrorMessage); err != nil {
-				return gone, err
+		for _, rule := range result.Deleted {
+			if rule.Err != nil {
+				return removed, refusal(rule.Err, &rule.ErrMessage)
 			}
-			gone++
+			removed++
 		}
 	}
-	return gone, nil
+	return removed, nil
 }
