@@ -14,17 +14,10 @@ import (
 )
 
 const (
-	// partitions is the number of partitions of a student's topic: enough to see how a group shares them.
-	partitions = 16
-	// mostReplicas is how many copies of each partition there are, if the cluster has enough brokers.
-	mostReplicas = 3
-	// topicsAtOnce is how many topics one request makes. The controller refuses a request for more than
-	// about 580 topics of 16 partitions.
-	topicsAtOnce = 50
+	partitions   = 16 // of a student's topic: enough to see how a group shares them
+	mostReplicas = 3  // copies of each partition, if the cluster has enough brokers
+	topicsAtOnce = 50 // in one request; the controller refuses about 580 topics of 16 partitions
 )
-
-// replicasOn returns how many copies of each partition a cluster of so many brokers has.
-func replicasOn(brokers int) int { return min(mostReplicas, brokers) }
 
 func apply() {
 	program := cli.New("enroll apply",
@@ -79,7 +72,7 @@ func (a *admin) makeTopics(ctx context.Context, program *cli.Program, topics []s
 	if err != nil {
 		return 0, fmt.Errorf("topics: %w", refusal(err, nil))
 	}
-	replicas := replicasOn(len(metadata.Brokers))
+	replicas := min(mostReplicas, len(metadata.Brokers))
 	if replicas < mostReplicas {
 		program.Say("the cluster has %d brokers, so it keeps %d copies of each message, not %d", len(metadata.Brokers), replicas, mostReplicas)
 	}
@@ -94,7 +87,7 @@ func (a *admin) makeTopics(ctx context.Context, program *cli.Program, topics []s
 			missing = append(missing, name)
 		} else if topic.Err != nil {
 			report(name, refusal(topic.Err, nil))
-		} else if flaw := flawOf(topic, replicas); flaw != "" {
+		} else if flaw := flawOf(topic, len(metadata.Brokers)); flaw != "" {
 			report(name, cli.WithHint(errors.New(flaw), "delete it with enroll remove %s, then run enroll apply again", name))
 		}
 	}
@@ -115,18 +108,17 @@ func (a *admin) makeTopics(ctx context.Context, program *cli.Program, topics []s
 			}
 		}
 	}
-	program.Bottom("")
 	program.Say("topics: made %s, %s existed", cli.Count(made), cli.Count(len(topics)-len(missing)))
 	return failed, nil
 }
 
 // flawOf returns how a topic differs from what a student needs. It may have more replicas than there
 // are brokers: then a broker is down.
-func flawOf(topic kadm.TopicDetail, replicas int) string {
+func flawOf(topic kadm.TopicDetail, brokers int) string {
 	if n := len(topic.Partitions); n != partitions {
 		return fmt.Sprintf("it has %d partitions, not %d", n, partitions)
 	}
-	if n := topic.Partitions.NumReplicas(); n < replicas {
+	if n, replicas := topic.Partitions.NumReplicas(), min(mostReplicas, brokers); n < replicas {
 		return fmt.Sprintf("it has %d replicas, not %d", n, replicas)
 	}
 	return ""

@@ -23,7 +23,6 @@ import (
 // controller confirms new topics at once. Then each broker opens its copies one after another, which
 // for 300 topics takes a minute or more. It learns about the rights only after that. Until then
 // students get UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER and TOPIC_AUTHORIZATION_FAILED.
-//
 // It stops waiting when nothing changes any more: then the check shows what is missing.
 func (c *checker) waitForBrokers(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, mostWait)
@@ -50,7 +49,7 @@ func (c *checker) prepared(ctx context.Context) (done, all int) {
 	defer cancel()
 	metadata, err := c.Metadata(fresh(ctx), c.students...)
 	if err != nil {
-		return 0, 0 // the check will fail with this error
+		return 0, 1 // try again
 	}
 	logs, _ := c.DescribeAllLogDirs(ctx, nil) // without those of a broker that does not answer
 	for _, topic := range metadata.Topics {
@@ -140,8 +139,7 @@ func connect(ctx context.Context, what, address string, config *tls.Config) find
 	}
 	defer conn.Close()
 	f := validity(what, conn.(*tls.Conn).ConnectionState().PeerCertificates[0])
-	f.Detail = address + ": " + f.Detail
-	return f
+	return finding{what, f.Result, address + ": " + f.Detail}
 }
 
 // copies checks whether each partition has a leader and all its copies. A topic that does not exist is

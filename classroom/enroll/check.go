@@ -20,21 +20,17 @@ import (
 )
 
 const (
-	// studentsAtOnce is how many students are checked at a time. Most of a check is the 3 seconds that a
-	// broker waits for more members of a new group (group.initial.rebalance.delay.ms).
+	patience = 10 * time.Second // how long the check waits for brokers that make no progress
+	mostWait = 5 * time.Minute  // how long it waits for brokers in all
+
+	// Most of a student's check is the 3 seconds that a broker waits for more members of a new group
+	// (group.initial.rebalance.delay.ms).
 	studentsAtOnce = 60
+	stepTime       = 15 * time.Second // limits each step of it, for example to join a group
+	sessionTime    = 10 * time.Second // when a group removes our member, if we cannot leave
 
-	// patience is how long the check waits for brokers that make no progress.
-	patience = 10 * time.Second
-
-	// mostWait is how long the check waits for brokers in all.
-	mostWait = 5 * time.Minute
-
-	// groupPrefix begins the name of each group that a check makes.
-	groupPrefix = "enroll-check-"
-
-	// messageKey and messageValue are the message that a check writes to each student's topic.
-	messageKey   = "enroll check"
+	groupPrefix  = "enroll-check-" // of each group that a check makes
+	messageKey   = "enroll check"  // of the message that a check writes to each student's topic
 	messageValue = "this message tests the topic, please ignore it"
 )
 
@@ -53,11 +49,15 @@ func check() {
 
 	run(program, func(ctx context.Context, args []string) error {
 		began := time.Now()
-		c, err := openChecker(ctx, program, flags)
+		a, err := openAdmin(ctx, program, flags)
 		if err != nil {
 			return err
 		}
-		defer c.Close()
+		defer a.Close()
+		c, err := newChecker(a, program)
+		if err != nil {
+			return err
+		}
 		students := c.students
 		if len(args) > 1 {
 			if students = []string{user(args[1])}; !slices.Contains(c.students, students[0]) {
@@ -97,22 +97,13 @@ type checker struct {
 	written  kadm.Offsets // where the messages of this check are
 }
 
-func openChecker(ctx context.Context, program *cli.Program, flags *settings.Flags) (*checker, error) {
-	a, err := openAdmin(ctx, program, flags)
-	if err != nil {
-		return nil, err
-	}
-	c := &checker{admin: a, program: program, name: strings.ToLower(rand.Text()[:8]), patience: patience, written: kadm.Offsets{}}
+func newChecker(a *admin, program *cli.Program) (*checker, error) {
 	if a.here.TLS == nil {
-		err = errors.New("security.protocol=PLAINTEXT: without certificates the brokers cannot distinguish students")
-	} else {
-		c.students, err = a.class.enrolled(program, "")
+		return nil, errors.New("security.protocol=PLAINTEXT: without certificates the brokers cannot distinguish students")
 	}
-	if err != nil {
-		a.Close()
-		return nil, err
-	}
-	return c, nil
+	students, err := a.class.enrolled(program, "")
+	name := strings.ToLower(rand.Text()[:8])
+	return &checker{admin: a, program: program, students: students, name: name, patience: patience, written: kadm.Offsets{}}, err
 }
 
 // check checks the cluster and these students. An error means that the check could not be finished. What
@@ -124,16 +115,11 @@ func (c *checker) check(ctx context.Context, students []string) (*report, error)
 		return nil, refusal(err, nil)
 	}
 	found := &report{Students: make([]studentResult, len(students))}
-	found.Cluster = append(c.certificates(), c.addresses(ctx, metadata)...)
-	found.Cluster = append(found.Cluster, copies(metadata), c.retention(ctx))
+	found.Cluster = slices.Concat(c.certificates(), c.addresses(ctx, metadata), []finding{copies(metadata), c.retention(ctx)})
 
-	indexes := make([]int, len(students))
-	for i := range indexes {
-		indexes[i] = i
-	}
 	late := cli.Grace(ctx, cli.LeaveTime/4)
 	var done atomic.Int64
-	err = each(ctx, studentsAtOnce, indexes, func(ctx context.Context, i int) error {
+	err = each(ctx, studentsAtOnce, len(students), func(ctx context.Context, i int) error {
 		found.Students[i] = c.checkStudent(ctx, late, students[i], metadata)
 		progress(c.program, "checked %d of %d students", done.Add(1), len(students))
 		return nil
@@ -146,8 +132,7 @@ func (c *checker) check(ctx context.Context, students []string) (*report, error)
 	return found, nil
 }
 
-// groupOf returns the group that the check joins as a student. Each student has another one, which no
-// member of the class uses.
+// groupOf returns the group that the check joins as a student. Nobody else uses it.
 func (c *checker) groupOf(student string) string { return groupPrefix + c.name + "-" + student }
 
 // cleanUp deletes the groups and messages of this check, also after it was stopped. It returns what is
@@ -160,32 +145,29 @@ func (c *checker) cleanUp(ctx context.Context) finding {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	var left []string
+	var err error
 	for {
-		listed, err := c.ListGroups(ctx)
-		if err != nil {
-			return finding{What: "traces", Result: wrong, Detail: "cannot list the groups: " + brief(err)}
-		}
+		var listed kadm.ListedGroups
+		listed, err = c.ListGroups(ctx)
 		left = slices.DeleteFunc(listed.Groups(), func(group string) bool { return !strings.HasPrefix(group, groupPrefix) })
 		ours := slices.DeleteFunc(slices.Clone(left), func(group string) bool { return !strings.HasPrefix(group, c.groupOf("")) })
-		if len(ours) == 0 {
-			break
-		}
-		// A busy broker can lose a member's request to leave. It removes the member after sessionTime,
-		// and refuses to delete the group until then.
 		c.DeleteGroups(ctx, ours...)
-		if !pause(ctx, 100*time.Millisecond) {
+		// A busy broker can miss that our member leaves. It then deletes the group after sessionTime only.
+		if err != nil || len(ours) == 0 || !pause(ctx, 100*time.Millisecond) {
 			break
 		}
 	}
 	deleted := c.deleteMessages(ctx)
-	if len(left) > 0 {
-		return finding{What: "traces", Result: note, Detail: "groups of an earlier check, or of another one that is running: " + few(left)}
+	switch {
+	case err != nil:
+		return finding{"traces", wrong, "cannot list the groups: " + brief(err)}
+	case len(left) > 0:
+		return finding{"traces", note, "groups of an earlier check, or of another one that is running: " + few(left)}
+	case deleted < len(c.written):
+		return finding{"traces", ok, fmt.Sprintf("deleted all groups and %d of %d messages of this check; the others stay for the retention time",
+			deleted, len(c.written))}
 	}
-	detail := fmt.Sprintf("deleted all groups of this check, and %d of its %d messages", deleted, len(c.written))
-	if deleted < len(c.written) {
-		detail += "; the others stay for the retention time"
-	}
-	return finding{What: "traces", Result: ok, Detail: detail}
+	return finding{"traces", ok, fmt.Sprintf("deleted all groups and %d messages of this check", deleted)}
 }
 
 // deleteMessages deletes the messages of this check, and returns how many. Kafka deletes all messages up

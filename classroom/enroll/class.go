@@ -51,26 +51,18 @@ func (c class) enrolled(program *cli.Program, rosterFile string) ([]string, erro
 }
 
 // accept returns the students of a roster. If a name cannot be used, it reports all such names and
-// fails.
-func (c class) accept(program *cli.Program, list roster) ([]string, error) {
-	nodes, err := folders(c.broker(""))
+// fails. Students may not have the name of a broker: of those that have a folder, and of these nodes.
+func (c class) accept(program *cli.Program, list roster, nodes ...string) ([]string, error) {
+	existing, err := folders(c.broker(""))
 	if err != nil {
 		return nil, err
 	}
-	return accept(program, list, nodes)
-}
-
-func accept(program *cli.Program, list roster, nodes []string) ([]string, error) {
-	names, refusals := list.students(nodes)
+	names, refusals := list.students(append(existing, nodes...))
 	if len(refusals) == 0 {
 		return names, nil
 	}
-	const most = 20
-	for _, refusal := range refusals[:min(most, len(refusals))] {
+	for _, refusal := range refusals {
 		program.Say("%s", refusal)
-	}
-	if more := len(refusals) - most; more > 0 {
-		program.Say("and %d more", more)
 	}
 	return nil, fmt.Errorf("%d of %d names refused, nothing was done", len(refusals), len(list.lines))
 }
@@ -92,21 +84,21 @@ func folders(dir string) ([]string, error) {
 	return names, nil
 }
 
-// each does the work for all items, several at once. It starts no more work after an error or the end
-// of the context, and returns the first error.
-func each[T any](ctx context.Context, atOnce int, items []T, work func(context.Context, T) error) error {
+// each does the work for the numbers below count, several at once. It starts no more work after an error
+// or the end of the context, and returns the first error.
+func each(ctx context.Context, atOnce, count int, work func(context.Context, int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	slots := make(chan struct{}, atOnce)
 	var running sync.WaitGroup
-	for _, item := range items {
+	for i := range count {
 		slots <- struct{}{}
 		if ctx.Err() != nil {
 			break
 		}
 		running.Go(func() {
 			defer func() { <-slots }()
-			if err := work(ctx, item); err != nil {
+			if err := work(ctx, i); err != nil {
 				cancel(err)
 			}
 		})

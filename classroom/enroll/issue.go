@@ -26,12 +26,20 @@ const day = 24 * time.Hour
 type options struct {
 	class    class
 	students []string
-	nodes    []string
+	nodes    []string // names of the brokers
 	hosts    []string // names and addresses in the brokers' certificates
 	brokers  []string // host:port, for the students
 	lifetime time.Duration
 	password string
 	zip      bool
+}
+
+// identity is a broker, the admin or a student: somebody who gets a certificate.
+type identity struct {
+	name    string
+	folder  string
+	brokers []string // nil for a broker
+	student bool
 }
 
 func issue() {
@@ -56,7 +64,7 @@ func issue() {
 		if err != nil {
 			return err
 		}
-		if o.students, err = accept(program, list, o.nodes); err != nil {
+		if o.students, err = o.class.accept(program, list, o.nodes...); err != nil {
 			return err
 		}
 		if o.password, err = password(); err != nil {
@@ -71,12 +79,19 @@ func (o *options) parse(students int, file, brokers string, days int) (roster, e
 	misuse := func(format string, args ...any) (roster, error) {
 		return roster{}, &cli.Misuse{Problem: fmt.Sprintf(format, args...)}
 	}
-	if o.class == "" {
+	const mostDays = 36500      // twice as many are still within the range of a time.Duration
+	const mostStudents = 10_000 // a larger number is a typing error
+	switch {
+	case o.class == "":
 		return misuse("--out is empty")
-	}
-	const mostDays = 36500 // twice as many are still within the range of a time.Duration
-	if days < 1 || days > mostDays {
+	case days < 1 || days > mostDays:
 		return misuse("--days %d is not from 1 to %d", days, mostDays)
+	case file == "" && students == 0:
+		return misuse("--students NUMBER or --roster FILE is missing")
+	case file != "" && students != 0:
+		return misuse("--students and --roster exclude each other")
+	case students < 0 || students > mostStudents:
+		return misuse("--students %d is not from 1 to %s", students, cli.Count(mostStudents))
 	}
 	if err := checkNodes(o.nodes); err != nil {
 		return misuse("%v", err)
@@ -90,16 +105,8 @@ func (o *options) parse(students int, file, brokers string, days int) (roster, e
 	if o.brokers, err = settings.ParseBrokers(brokers); err != nil {
 		return misuse("--brokers: %v", err)
 	}
-	const most = 10_000 // a larger number is a typing error
-	switch {
-	case file != "" && students != 0:
-		return misuse("--students and --roster exclude each other")
-	case file != "":
+	if file != "" {
 		return readRoster(file)
-	case students == 0:
-		return misuse("--students NUMBER or --roster FILE is missing")
-	case students < 1 || students > most:
-		return misuse("--students %d is not from 1 to %s", students, cli.Count(most))
 	}
 	return rosterOf(numbered(students)...), nil
 }
@@ -122,27 +129,35 @@ func password() (string, error) {
 
 // issue makes what is missing.
 func (o *options) issue(ctx context.Context, program *cli.Program) error {
-	if err := os.MkdirAll(string(o.class), 0o755); err != nil {
-		return err
-	}
+	err := os.MkdirAll(string(o.class), 0o755)
 	// Private keys are in this folder, so git must ignore it.
-	if ignored := filepath.Join(string(o.class), ".gitignore"); !exists(ignored) {
-		if err := os.WriteFile(ignored, []byte("*\n"), 0o644); err != nil {
-			return err
-		}
+	if ignored := filepath.Join(string(o.class), ".gitignore"); err == nil && !exists(ignored) {
+		err = os.WriteFile(ignored, []byte("*\n"), 0o644)
 	}
-	ca, made, err := o.authority()
 	if err != nil {
 		return err
 	}
-	if made {
+	isNew := !exists(o.class.authority())
+	ca, err := o.authority()
+	if err != nil {
+		return err
+	}
+	if isNew {
 		program.Say("made the authority %s", o.class.authority())
 		program.Hint("keep its ca.key secret: it can sign a certificate for any student")
 	}
 
 	var done, folders, archives, different atomic.Int64
-	identities := o.identities()
-	err = each(ctx, runtime.NumCPU(), identities, func(_ context.Context, i identity) error {
+	var identities []identity
+	for _, node := range o.nodes {
+		identities = append(identities, identity{name: node, folder: o.class.broker(node)})
+	}
+	identities = append(identities, identity{name: adminName, folder: o.class.admin(), brokers: o.brokers})
+	for _, name := range o.students {
+		identities = append(identities, identity{name: name, folder: o.class.student(name), brokers: o.brokers, student: true})
+	}
+	err = each(ctx, runtime.NumCPU(), len(identities), func(_ context.Context, at int) error {
+		i := identities[at]
 		added, err := o.complete(ca, i)
 		if err != nil {
 			return err
@@ -183,22 +198,21 @@ func (o *options) issue(ctx context.Context, program *cli.Program) error {
 
 // authority loads the authority of the class, or makes it. It is valid for twice as long as the
 // credentials. So it can still sign credentials of the full lifetime for a student who comes late.
-func (o *options) authority() (ca *issuer.CA, made bool, err error) {
+func (o *options) authority() (*issuer.CA, error) {
 	dir := o.class.authority()
-	ca, err = issuer.Load(dir)
+	ca, err := issuer.Load(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		made = true
 		ca, err = makeAuthority(dir, 2*o.lifetime)
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	lasting, err := ca.Lasting(o.lifetime)
 	if err != nil {
 		most := int(time.Until(ca.Cert().NotAfter) / day)
-		return nil, false, cli.WithHint(fmt.Errorf("%s: %w", dir, err), "use at most --days %d, or make a new class with --out", most)
+		return nil, cli.WithHint(fmt.Errorf("%s: %w", dir, err), "use at most --days %d, or make a new class with --out", most)
 	}
-	return lasting, made, nil
+	return lasting, nil
 }
 
 // makeAuthority makes both files of an authority in another folder and then renames that folder. If it
@@ -222,36 +236,12 @@ func makeAuthority(dir string, lifetime time.Duration) (*issuer.CA, error) {
 	return ca, nil
 }
 
-// identity is a broker, the admin or a student: somebody who gets a certificate.
-type identity struct {
-	name    string
-	folder  string
-	brokers []string // nil for a broker
-	student bool
-}
-
-func (o *options) identities() []identity {
-	var all []identity
-	for _, node := range o.nodes {
-		all = append(all, identity{name: node, folder: o.class.broker(node)})
-	}
-	all = append(all, identity{name: adminName, folder: o.class.admin(), brokers: o.brokers})
-	for _, name := range o.students {
-		all = append(all, identity{name: name, folder: o.class.student(name), brokers: o.brokers, student: true})
-	}
-	return all
-}
-
 // complete makes the files that a folder lacks, and returns how many.
 func (o *options) complete(ca *issuer.CA, i identity) (int, error) {
 	folder := issuer.Folder{CA: ca, Brokers: i.brokers, Password: o.password}
 	var err error
 	if i.brokers == nil {
-		hosts := o.hosts
-		if !slices.Contains(hosts, i.name) {
-			hosts = append([]string{i.name}, hosts...)
-		}
-		folder.Identity, err = ca.Broker(i.name, hosts...)
+		folder.Identity, err = ca.Broker(i.name, append([]string{i.name}, o.hosts...)...)
 	} else {
 		folder.Identity, err = ca.Client(i.name)
 	}
@@ -259,8 +249,7 @@ func (o *options) complete(ca *issuer.CA, i identity) (int, error) {
 		return 0, err
 	}
 	added, err := folder.Complete(i.folder)
-	var foreign *issuer.ForeignError
-	if errors.As(err, &foreign) {
+	if _, foreign := errors.AsType[*issuer.ForeignError](err); foreign {
 		return 0, cli.WithHint(fmt.Errorf("%w: %s did not issue them", err, o.class.authority()),
 			"move the folder away, or name another class with --out")
 	}

@@ -21,10 +21,8 @@ import (
 
 func main() {
 	commands := map[string]func(){"issue": issue, "apply": apply, "check": check, "remove": remove}
-	if len(os.Args) > 1 {
-		if command, ok := commands[os.Args[1]]; ok {
-			command()
-		}
+	if len(os.Args) > 1 && commands[os.Args[1]] != nil {
+		commands[os.Args[1]]()
 	}
 	cli.New("enroll issue|apply|check|remove",
 		"Prepares a cluster for a class: credentials, topics and rights. Each command has its own --help.",

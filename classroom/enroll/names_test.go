@@ -24,8 +24,8 @@ func TestCheckName(t *testing.T) {
 		"console":                "",
 		strings.Repeat("a", 64):  "",
 		"":                       "empty",
-		".":                      "neither a topic",
-		"..":                     "neither a topic",
+		".":                      "dot",
+		"..":                     "dot",
 		"anna-maria":             `cut it to "anna"`,
 		"anna_maria":             `cut it to "anna"`,
 		"anna maria":             `cut it to "anna"`,
@@ -34,7 +34,7 @@ func TestCheckName(t *testing.T) {
 		"anna,ou=staff":          `cut it to "anna"`,
 		"-anna":                  "without a name",
 		"李":                      "without a name",
-		"__consumer_offsets":     "begin with __",
+		"__consumer_offsets":     "without a name",
 		strings.Repeat("a", 65):  "65 characters",
 		strings.Repeat("a", 250): "250 characters",
 		".ssh":                   "dot",
@@ -98,7 +98,7 @@ func TestRoster(t *testing.T) {
 		"UTF-16":                   {"a.txt", "\xff\xfea\x00n\x00", "", "UTF-8"},
 		"twice":                    {"a.txt", "anna\nbert\nanna\n", "", `a.txt:3: "anna": this is the same user as "anna" in line 1`},
 		"twice but for the case":   {"a.txt", "anna\n\nAnna\n", "", `a.txt:3: "Anna": this is the same user as "anna" in line 1`},
-		"cut":                      {"a.txt", "anna\nanna-maria\n", "", `a.txt:2: "anna-maria": the brokers would cut it to "anna"`},
+		"cut":                      {"a.txt", "anna\nanna-maria\n", "", `a.txt:2: "anna-maria": the course's brokers would cut it to "anna"`},
 		"the admin":                {"a.txt", "Admin\n", "", `a.txt:1: "Admin": this is the admin`},
 		"a broker under the rule":  {"a.txt", "kafka\n", "", `a.txt:1: "kafka": this is the user name of broker kafka-1`},
 	} {
@@ -127,7 +127,7 @@ func TestRoster(t *testing.T) {
 
 func TestAcceptReportsAllRefusals(t *testing.T) {
 	list := roster{file: "r", lines: []line{{1, "anna"}, {2, "a-b"}, {3, "c-d"}}}
-	_, err := accept(program(t), list, nil)
+	_, err := class(t.TempDir()).accept(program(t), list)
 	if err == nil || err.Error() != "2 of 3 names refused, nothing was done" {
 		t.Error(err)
 	}

@@ -38,9 +38,9 @@ func remove() {
 			return err
 		}
 		student := students[0]
-		question := fmt.Sprintf("remove all rights of %s and delete topic %s with all its messages? [y/N] ", principal(student), student)
 		if !*yes {
-			if agreed, err := askAtTerminal(ctx, program, question); err != nil || !agreed {
+			question := fmt.Sprintf("remove all rights of %s and delete topic %s with all its messages? [y/N] ", principal(student), student)
+			if err := askAtTerminal(ctx, program, question); err != nil {
 				return err
 			}
 		}
@@ -76,25 +76,24 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// askAtTerminal asks the user. Only y and yes are a yes.
-func askAtTerminal(ctx context.Context, program *cli.Program, question string) (bool, error) {
+// askAtTerminal asks the user. If the answer is not y or yes, it returns cli.ErrDone.
+func askAtTerminal(ctx context.Context, program *cli.Program, question string) error {
 	program.Bottom(question)
 	answer := make(chan string, 1)
 	go func() {
 		text, _ := bufio.NewReader(os.Stdin).ReadString('\n')
-		answer <- text
+		answer <- strings.ToLower(strings.TrimSpace(text))
 	}()
 	select {
 	case <-ctx.Done():
 		program.Bottom("")
-		return false, ctx.Err()
+		return ctx.Err()
 	case text := <-answer:
 		program.Entered()
-		switch strings.ToLower(strings.TrimSpace(text)) {
-		case "y", "yes":
-			return true, nil
+		if text == "y" || text == "yes" {
+			return nil
 		}
 		program.Say("nothing was done")
-		return false, nil
+		return cli.ErrDone
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -78,12 +79,8 @@ func (r *report) writeTable(w io.Writer) error {
 	row("")
 	row("STUDENT", "CERTIFICATE", "UNTIL", "TOPIC", "WRITE", "READ", "OTHERS", "GROUP", "PROBLEMS")
 	for _, s := range r.Students {
-		problems := strings.Join(s.Problems, "; ")
-		if problems == "" {
-			problems = "none"
-		}
 		row(s.Student, string(s.Certificate), s.Expires, string(s.Topic), string(s.Write), string(s.Read),
-			string(s.Others), string(s.Group), problems)
+			string(s.Others), string(s.Group), cmp.Or(strings.Join(s.Problems, "; "), "none"))
 	}
 	return columns.Flush()
 }

@@ -110,7 +110,7 @@ func TestJudgeRetention(t *testing.T) {
 }
 
 func TestEach(t *testing.T) {
-	items := make([]int, 100)
+	const items = 100
 	var done, now, most atomic.Int32
 	err := each(t.Context(), 4, items, func(context.Context, int) error {
 		if n := now.Add(1); n > most.Load() {
