@@ -14,145 +14,112 @@ import (
 )
 
 const (
-	// partitions is how many partitions a student's topic has: enough to see a group share them.
-	partitions = 16
-	// mostReplicas is how many brokers keep a copy of each, where there are so many.
-	mostReplicas = 3
-	// topicsAtOnce is how many topics one request makes: few enough for a bar that moves, and for
-	// the controller, which refuses requests for more than some 580 topics of 16 partitions.
-	topicsAtOnce = 50
+	partitions   = 16 // of a student's topic: enough to see how a group shares them
+	mostReplicas = 3  // copies of each partition, if the cluster has enough brokers
+	topicsAtOnce = 50 // in one request; the controller refuses about 580 topics of 16 partitions
 )
-
-// replicasOn is how many brokers keep a copy of each message on a cluster of so many.
-func replicasOn(brokers int) int { return min(mostReplicas, brokers) }
 
 func apply() {
 	program := cli.New("enroll apply",
-		"Makes a topic for each student on the cluster, and gives the student the right to write and read it\n"+
-			"and to be a member of any group. Run again, it makes what is missing.",
+		"Makes a topic for each student on the cluster. Gives the student the right to write and read it,\n"+
+			"and to be a member of any group. Run it again to make what is missing.",
 		"enroll apply --auth creds/admin")
-	found := settings.AddFlags(program.Flags)
+	auth := settings.AddFlags(program.Flags)
 	file := program.Flags.String("roster", "",
-		"`file` with the students' names (default: those of the folders\nin clients/, beside the admin's)")
+		"`file` with the students' names (default: the names of the\nfolders in clients/, next to the admin's folder)")
 
 	run(program, func(ctx context.Context, _ []string) error {
-		err := found.Find()
-		if err != nil {
-			return err
-		}
-		students, err := classOf(found.Folder).enrolled(program, *file)
-		if err != nil {
-			return err
-		}
-		a, err := openAdmin(ctx, program, found)
+		a, err := openAdmin(ctx, program, auth)
 		if err != nil {
 			return err
 		}
 		defer a.Close()
+		students, err := a.class.enrolled(program, *file)
+		if err != nil {
+			return err
+		}
 		return a.apply(ctx, program, students)
 	})
 }
 
-// apply makes what the students lack. What fails is told, and the rest is done all the same: an error
-// says how much failed.
+// apply makes the topics and rights that are missing. It reports each failure and continues. The error
+// counts the failures.
 func (a *admin) apply(ctx context.Context, program *cli.Program, students []string) error {
 	failed, err := a.makeTopics(ctx, program, students)
 	if err != nil {
 		return err
 	}
-	var wanted []right
-	for _, student := range students {
-		wanted = append(wanted, rightsOf(student)...)
-	}
-	have, err := rightsKnownTo(ctx, a.raw, nil)
+	have, err := rightsKnownTo(ctx, a.raw)
 	if err != nil {
 		return fmt.Errorf("rights: %w", err)
 	}
+	wanted := rightsOf(students...)
 	missing := without(wanted, have)
 	made, err := a.grant(ctx, missing)
-	program.Say("rights: made %s, %s were there", cli.Count(made), cli.Count(len(wanted)-len(missing)))
+	program.Say("rights: made %s, %s existed", cli.Count(made), cli.Count(len(wanted)-len(missing)))
 	if err != nil {
 		return fmt.Errorf("%s of %s rights failed: %w", cli.Count(len(missing)-made), cli.Count(len(wanted)), err)
 	}
 	if failed > 0 {
-		return fmt.Errorf("%s of %s topics are not as they should be", cli.Count(failed), cli.Count(len(students)))
+		return fmt.Errorf("%s of %s topics are wrong", cli.Count(failed), cli.Count(len(students)))
 	}
 	return nil
 }
 
-// without returns the rights that are not among those there.
-func without(rights, there []right) []right {
-	known := make(map[right]bool, len(there))
-	for _, r := range there {
-		known[r] = true
-	}
-	return slices.DeleteFunc(slices.Clone(rights), func(r right) bool { return known[r] })
-}
-
-// makeTopics makes the topics that are missing, and returns how many are not as they should be
-// afterwards.
+// makeTopics makes the topics that are missing, and returns how many topics are wrong afterwards.
 func (a *admin) makeTopics(ctx context.Context, program *cli.Program, topics []string) (failed int, err error) {
 	metadata, err := a.Metadata(ctx, topics...)
 	if err != nil {
-		return 0, fmt.Errorf("topics: %w", refusal(err, ""))
+		return 0, fmt.Errorf("topics: %w", refusal(err, nil))
 	}
-	replicas := replicasOn(len(metadata.Brokers))
+	replicas := min(mostReplicas, len(metadata.Brokers))
 	if replicas < mostReplicas {
-		program.Say("%d brokers are there: each message is kept %d times, not %d", len(metadata.Brokers), replicas, mostReplicas)
+		program.Say("the cluster has %d brokers, so it keeps %d copies of each message, not %d", len(metadata.Brokers), replicas, mostReplicas)
+	}
+	report := func(topic string, err error) {
+		failed++
+		program.Report(fmt.Errorf("topic %s: %w", topic, err))
 	}
 	var missing []string
 	for _, name := range topics {
-		switch topic := metadata.Topics[name]; {
-		case errors.Is(topic.Err, kerr.UnknownTopicOrPartition):
+		topic := metadata.Topics[name]
+		if errors.Is(topic.Err, kerr.UnknownTopicOrPartition) {
 			missing = append(missing, name)
-		case topic.Err != nil:
-			failed++
-			program.Say("topic %s: %v", name, refusal(topic.Err, ""))
-		default:
-			if flaw := flawOf(topic, replicas); flaw != "" {
-				failed++
-				program.Say("topic %s is there, but %s (enroll remove %s, and apply again, makes it anew)", name, flaw, name)
-			}
+		} else if topic.Err != nil {
+			report(name, refusal(topic.Err, nil))
+		} else if flaw := flawOf(topic, len(metadata.Brokers)); flaw != "" {
+			report(name, cli.WithHint(errors.New(flaw), "delete it with enroll remove %s, then run enroll apply again", name))
 		}
 	}
 
-	shown := newProgress(program, "topics", len(missing))
-	defer shown.end()
+	defer program.Bottom("")
 	made := 0
 	for some := range slices.Chunk(missing, topicsAtOnce) {
+		progress(program, "topics: made %d of %d", made, len(missing))
 		responses, err := a.CreateTopics(ctx, partitions, int16(replicas), nil, some...)
 		if err != nil {
-			return failed, fmt.Errorf("topics: %w (%s made so far)", refusal(err, ""), cli.Count(made))
+			return failed, fmt.Errorf("topics: made %s: %w", cli.Count(made), refusal(err, nil))
 		}
-		for _, name := range some {
-			response, err := responses.On(name, nil)
-			if err == nil {
-				err = response.Err
-			}
-			switch {
-			case err == nil:
+		for _, response := range responses.Sorted() {
+			if response.Err == nil {
 				made++
-			case errors.Is(err, kerr.TopicAlreadyExists): // since we asked
-			default:
-				failed++
-				program.Say("topic %s: %v", name, refusal(err, response.ErrMessage))
+			} else if !errors.Is(response.Err, kerr.TopicAlreadyExists) { // somebody else made it just now
+				report(response.Topic, refusal(response.Err, &response.ErrMessage))
 			}
 		}
-		shown.add(len(some))
 	}
-	shown.end()
-	program.Say("topics: made %s, %s were there", cli.Count(made), cli.Count(len(topics)-len(missing)))
+	program.Say("topics: made %s, %s existed", cli.Count(made), cli.Count(len(topics)-len(missing)))
 	return failed, nil
 }
 
-// flawOf tells how a topic differs from a student's. More replicas than there are brokers now are
-// no flaw: one of them is away.
-func flawOf(topic kadm.TopicDetail, replicas int) string {
+// flawOf returns how a topic differs from what a student needs. It may have more replicas than there
+// are brokers: then a broker is down.
+func flawOf(topic kadm.TopicDetail, brokers int) string {
 	if n := len(topic.Partitions); n != partitions {
-		return fmt.Sprintf("with %d partitions, not %d", n, partitions)
+		return fmt.Sprintf("it has %d partitions, not %d", n, partitions)
 	}
-	if n := topic.Partitions.NumReplicas(); n < replicas {
-		return fmt.Sprintf("with %d replicas, not %d", n, replicas)
+	if n, replicas := topic.Partitions.NumReplicas(), min(mostReplicas, brokers); n < replicas {
+		return fmt.Sprintf("it has %d replicas, not %d", n, replicas)
 	}
 	return ""
 }

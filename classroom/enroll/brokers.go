@@ -1,292 +1,209 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"tkafka/pkg/cli"
 )
 
-// addresses connects to every address that clients may be told: those to start from, and those that
-// the brokers name for themselves.
-func (c *checker) addresses(ctx context.Context, metadata kadm.Metadata) []finding {
-	var findings []finding
-	for _, broker := range metadata.Brokers {
-		address := net.JoinHostPort(broker.Host, strconv.Itoa(int(broker.Port)))
-		findings = append(findings, finding{What: fmt.Sprintf("broker %d", broker.NodeID), Detail: address})
+// waitForBrokers waits until each broker has its copies of the topics and knows the rights. The
+// controller confirms new topics at once. Then each broker opens its copies one after another, which
+// for 300 topics takes a minute or more. It learns about the rights only after that. Until then
+// students get UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER and TOPIC_AUTHORIZATION_FAILED.
+// It stops waiting when nothing changes any more: then the check shows what is missing.
+func (c *checker) waitForBrokers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, mostWait)
+	defer cancel()
+	defer c.program.Bottom("")
+	done, all := c.prepared(ctx)
+	if done == all {
+		return
 	}
-	for _, address := range c.brokers {
-		if !slices.ContainsFunc(findings, func(f finding) bool { return f.Detail == address }) {
-			findings = append(findings, finding{What: "bootstrap", Detail: address})
+	c.program.Say("waiting for the brokers to open the topics and to learn the rights: %s of %s steps done", cli.Count(done), cli.Count(all))
+	for changed := time.Now(); done < all && time.Since(changed) < c.patience && pause(ctx, c.patience/10); {
+		before := done
+		if done, all = c.prepared(ctx); done != before {
+			changed = time.Now()
+		}
+		progress(c.program, "brokers: %s of %s steps done", cli.Count(done), cli.Count(all))
+	}
+}
+
+// prepared counts what must be done before the students can work, and how much of it is done: each copy
+// of a partition is open and in sync, each broker knows each right, groups have a coordinator.
+func (c *checker) prepared(ctx context.Context) (done, all int) {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	metadata, err := c.Metadata(fresh(ctx), c.students...)
+	if err != nil {
+		return 0, 1 // try again
+	}
+	logs, _ := c.DescribeAllLogDirs(ctx, nil) // without those of a broker that does not answer
+	for _, topic := range metadata.Topics {
+		if topic.Err != nil {
+			all += partitions
+		}
+		for _, partition := range topic.Partitions {
+			all += len(partition.Replicas)
+			for _, broker := range partition.ISR {
+				if _, open := logs[broker].LookupPartition(topic.Topic, partition.Partition); open {
+					done++
+				}
+			}
 		}
 	}
-	var dials sync.WaitGroup
-	for i := range findings {
-		dials.Go(func() { findings[i] = c.connect(ctx, findings[i]) })
+	wanted := rightsOf(c.students...)
+	for _, broker := range metadata.Brokers {
+		known, _ := rightsKnownTo(ctx, c.raw.Broker(int(broker.NodeID)))
+		all += len(wanted)
+		done += len(wanted) - len(without(wanted, known))
 	}
-	dials.Wait()
+	// On a new cluster, this question makes the brokers create the topic __consumer_offsets.
+	all++
+	if c.FindGroupCoordinators(ctx, c.groupOf("")).Ok() {
+		done++
+	}
+	return done, all
+}
+
+// certificates checks the certificates of the authority and of the admin.
+func (c *checker) certificates() []finding {
+	chain, err := chainOf(c.here.TLS)
+	if err != nil {
+		return []finding{{What: "authority", Result: wrong, Detail: err.Error()}}
+	}
+	return []finding{validity("authority", chain[len(chain)-1]), validity("admin", chain[0])}
+}
+
+// chainOf returns the certificate that a client presents, and those that signed it.
+func chainOf(config *tls.Config) ([]*x509.Certificate, error) {
+	presented, err := config.GetClientCertificate(&tls.CertificateRequestInfo{})
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificates(slices.Concat(presented.Certificate...))
+}
+
+// validity returns whether a certificate is valid now. In its last 14 days the result is a note.
+func validity(what string, cert *x509.Certificate) finding {
+	date := cert.NotAfter.UTC().Format(time.DateOnly)
+	switch now := time.Now(); {
+	case now.After(cert.NotAfter):
+		return finding{what, wrong, "its certificate ended on " + date}
+	case now.Before(cert.NotBefore):
+		return finding{what, wrong, "its certificate begins on " + cert.NotBefore.UTC().Format(time.DateOnly)}
+	case now.Add(14 * day).After(cert.NotAfter):
+		return finding{what, note, "its certificate ends soon, on " + date}
+	}
+	return finding{what, ok, "its certificate ends on " + date}
+}
+
+// addresses connects to each address that a student's client uses: those to start from, and those that
+// the brokers advertise.
+func (c *checker) addresses(ctx context.Context, metadata kadm.Metadata) (findings []finding) {
+	var advertised []string
+	for _, broker := range metadata.Brokers {
+		address := net.JoinHostPort(broker.Host, strconv.Itoa(int(broker.Port)))
+		advertised = append(advertised, address)
+		findings = append(findings, connect(ctx, fmt.Sprintf("broker %d", broker.NodeID), address, c.here.TLS))
+	}
+	for _, address := range c.here.Brokers {
+		if !slices.Contains(advertised, address) {
+			findings = append(findings, connect(ctx, "bootstrap", address, c.here.TLS))
+		}
+	}
 	return findings
 }
 
-// connect completes the finding about the address in its detail.
-func (c *checker) connect(ctx context.Context, f finding) finding {
+// connect checks whether a broker answers at the address, and its certificate.
+func connect(ctx context.Context, what, address string, config *tls.Config) finding {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	dialer := tls.Dialer{Config: c.tls}
-	conn, err := dialer.DialContext(ctx, "tcp", f.Detail)
+	dialer := tls.Dialer{Config: config}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
-		f.Result = wrong
-		f.Detail += ": " + brief(err)
-		return f
+		return finding{what, wrong, address + ": " + brief(err)}
 	}
 	defer conn.Close()
-	until := validity(conn.(*tls.Conn).ConnectionState().PeerCertificates[0])
-	f.Result = until.result
-	f.Detail += ": " + until.String()
-	return f
+	f := validity(what, conn.(*tls.Conn).ConnectionState().PeerCertificates[0])
+	return finding{what, f.Result, address + ": " + f.Detail}
 }
 
-// mostApart is how far a broker's clock may be from ours. By their clocks the brokers date what
-// arrives and forget what is old, and messages dated an hour ahead they refuse
-// (message.timestamp.after.max.ms).
-const mostApart = 10 * time.Second
-
-// roundTrip sends a message through each broker and reads it back, by way of a topic that is made
-// for that and deleted afterwards. Its messages bear the time of the broker that took them
-// (message.timestamp.type), which is how one can tell what a broker's clock shows.
-func (c *checker) roundTrip(ctx context.Context, metadata kadm.Metadata) []finding {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	topic := tracePrefix + c.mark
-	copies := replicasOn(len(metadata.Brokers))
-	var clocks finding
-	err := c.makeRoundTripTopic(ctx, topic, metadata.Brokers, copies)
-	if err == nil {
-		defer c.deleteTopic(ctx, topic) // cleanUp tells if it is still there
-		clocks, err = c.send(ctx, topic, metadata.Brokers)
-	}
-	if err != nil {
-		return []finding{{What: "messages", Result: wrong, Detail: brief(err)}}
-	}
-	return []finding{{What: "messages", Result: ok,
-		Detail: fmt.Sprintf("written and read through %d brokers, kept by %d", len(metadata.Brokers), copies)}, clocks}
-}
-
-// makeRoundTripTopic makes a topic whose partition i is led by the i-th broker.
-func (c *checker) makeRoundTripTopic(ctx context.Context, name string, brokers kadm.BrokerDetails, copies int) error {
-	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic = name
-	topic.NumPartitions, topic.ReplicationFactor = -1, -1 // as assigned
-	for i := range brokers {
-		assignment := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
-		assignment.Partition = int32(i)
-		for copy := range copies {
-			assignment.Replicas = append(assignment.Replicas, brokers[(i+copy)%len(brokers)].NodeID)
-		}
-		topic.ReplicaAssignment = append(topic.ReplicaAssignment, assignment)
-	}
-	setting := kmsg.NewCreateTopicsRequestTopicConfig()
-	setting.Name, setting.Value = "message.timestamp.type", kmsg.StringPtr("LogAppendTime")
-	topic.Configs = append(topic.Configs, setting)
-
-	req := kmsg.NewPtrCreateTopicsRequest()
-	req.TimeoutMillis = 10_000
-	req.Topics = append(req.Topics, topic)
-	resp, err := req.RequestWith(ctx, c.admin.raw)
-	if err != nil {
-		return err
-	}
-	for _, made := range resp.Topics {
-		if err := refused(made.ErrorCode, made.ErrorMessage); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *checker) deleteTopic(ctx context.Context, topic string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
-	defer cancel()
-	c.admin.DeleteTopics(ctx, topic)
-}
-
-// send writes and reads a message through each broker, one after the other.
-func (c *checker) send(ctx context.Context, topic string, brokers kadm.BrokerDetails) (clocks finding, err error) {
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(c.brokers...),
-		kgo.DialTLSConfig(c.tls),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.UnknownTopicRetries(-1), // the brokers learn of the topic one after another
-	)
-	if err != nil {
-		return finding{}, err
-	}
-	defer client.Close()
-	ahead := make([]time.Duration, len(brokers))
-	for i, broker := range brokers {
-		partition := int32(i)
-		sent := time.Now()
-		message := &kgo.Record{Topic: topic, Partition: partition, Value: []byte("written by enroll check")}
-		if err := client.ProduceSync(ctx, message).FirstErr(); err != nil {
-			return finding{}, fmt.Errorf("writing through broker %d: %w", broker.NodeID, err)
-		}
-		acknowledged := time.Now()
-		client.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}})
-		read := client.PollRecords(ctx, 1)
-		if err := read.Err(); err != nil {
-			return finding{}, fmt.Errorf("reading through broker %d: %w", broker.NodeID, err)
-		}
-		client.RemoveConsumePartitions(map[string][]int32{topic: {partition}})
-		for _, message := range read.Records() {
-			const byBroker = 1
-			if message.Attrs.TimestampType() != byBroker {
-				return finding{What: "clocks", Result: skipped, Detail: "these brokers do not date messages"}, nil
-			}
-			ahead[i] = apart(message.Timestamp, sent, acknowledged)
-		}
-	}
-	return judgeClocks(brokers, ahead), nil
-}
-
-// judgeClocks is given how far the clock of the i-th broker is ahead of ours.
-func judgeClocks(brokers kadm.BrokerDetails, ahead []time.Duration) finding {
-	f := finding{What: "clocks", Result: ok}
-	var said []string
-	for i, broker := range brokers {
-		if ahead[i].Abs() > mostApart {
-			f.Result = wrong
-		}
-		said = append(said, fmt.Sprintf("broker %d %s", broker.NodeID, aheadOrBehind(ahead[i])))
-	}
-	f.Detail = strings.Join(said, ", ")
-	return f
-}
-
-// apart is how far a clock is ahead at least, if it showed a time between our sending and hearing
-// of it; less than zero is behind.
-func apart(shown, sent, heard time.Time) time.Duration {
-	switch {
-	case shown.After(heard):
-		return shown.Sub(heard)
-	case shown.Before(sent.Truncate(time.Millisecond)): // brokers count milliseconds
-		return shown.Sub(sent)
-	}
-	return 0
-}
-
-func aheadOrBehind(off time.Duration) string {
-	switch off = off.Round(time.Millisecond); {
-	case off > 0:
-		return off.String() + " ahead of us"
-	case off < 0:
-		return (-off).String() + " behind us"
-	}
-	return "like ours"
-}
-
-// copies looks at where the students' messages are kept. A topic that is missing is for the visits.
-func (c *checker) copies(_ context.Context, metadata kadm.Metadata) []finding {
-	var topics, leaderless, behind []string
+// copies checks whether each partition has a leader and all its copies. A topic that does not exist is
+// a problem of its student.
+func copies(metadata kadm.Metadata) finding {
+	all := 0
+	var leaderless, behind []string
 	for _, topic := range metadata.Topics.Sorted() {
-		if topic.Err != nil {
-			continue
-		}
-		topics = append(topics, topic.Topic)
 		for _, partition := range topic.Partitions.Sorted() {
+			all++
 			name := fmt.Sprintf("%s/%d", topic.Topic, partition.Partition)
-			switch {
-			case partition.Leader < 0 || partition.Err != nil:
+			if partition.Leader < 0 || partition.Err != nil {
 				leaderless = append(leaderless, name)
-			case len(partition.ISR) < len(partition.Replicas):
+			} else if len(partition.ISR) < len(partition.Replicas) {
 				behind = append(behind, name)
 			}
 		}
 	}
-	f := finding{What: "copies", Result: ok, Detail: fmt.Sprintf("all partitions of %d topics have all of theirs", len(topics))}
 	switch {
-	case len(topics) == 0:
-		f.Result, f.Detail = skipped, "there is no topic"
 	case len(leaderless) > 0:
-		f.Result, f.Detail = wrong, fmt.Sprintf("partitions without a leader, which stand still: %d, %s", len(leaderless), few(leaderless))
+		return finding{"copies", wrong, fmt.Sprintf("%d partitions have no leader, nobody can use them: %s", len(leaderless), few(leaderless))}
 	case len(behind) > 0:
-		f.Result, f.Detail = wrong, fmt.Sprintf("partitions that lack a copy, since a broker is away or behind: %d, %s", len(behind), few(behind))
+		return finding{"copies", wrong, fmt.Sprintf("%d partitions lack a copy, a broker is down or behind: %s", len(behind), few(behind))}
 	}
-	return []finding{f}
+	return finding{"copies", ok, fmt.Sprintf("all %s partitions have all their copies", cli.Count(all))}
 }
 
-// retention looks at how long the students' messages are kept: for all equally long, and not for ever.
-func (c *checker) retention(ctx context.Context, metadata kadm.Metadata) []finding {
-	const setting = "retention.ms"
-	f := finding{What: "retention", Result: ok}
-	req := kmsg.NewPtrDescribeConfigsRequest()
-	for _, topic := range metadata.Topics.Sorted() {
-		if topic.Err == nil {
-			resource := kmsg.NewDescribeConfigsRequestResource()
-			resource.ResourceType = kmsg.ConfigResourceTypeTopic
-			resource.ResourceName = topic.Topic
-			resource.ConfigNames = []string{setting}
-			req.Resources = append(req.Resources, resource)
-		}
-	}
-	if len(req.Resources) == 0 {
-		f.Result, f.Detail = skipped, "there is no topic"
-		return []finding{f}
-	}
-	resp, err := req.RequestWith(ctx, c.admin.raw)
+// retention checks how long the topics keep messages (retention.ms): all equally long, and not for ever.
+func (c *checker) retention(ctx context.Context) finding {
+	described, err := c.DescribeTopicConfigs(ctx, c.students...)
 	if err != nil {
-		f.Result, f.Detail = wrong, brief(err)
-		return []finding{f}
+		return finding{"retention", wrong, brief(err)}
 	}
 	topicsBy := make(map[time.Duration][]string)
-	for _, resource := range resp.Resources {
-		if err := refused(resource.ErrorCode, resource.ErrorMessage); err != nil {
-			f.Result, f.Detail = wrong, resource.ResourceName+": "+brief(err)
-			return []finding{f}
-		}
-		for _, config := range resource.Configs {
-			if config.Name == setting && config.Value != nil {
-				millis, err := strconv.ParseInt(*config.Value, 10, 64)
-				if err != nil {
-					millis = -1
-				}
+	for _, topic := range described {
+		for _, config := range topic.Configs {
+			if millis, err := strconv.ParseInt(config.MaybeValue(), 10, 64); config.Key == "retention.ms" && err == nil {
 				kept := time.Duration(millis) * time.Millisecond
-				topicsBy[kept] = append(topicsBy[kept], resource.ResourceName)
+				topicsBy[kept] = append(topicsBy[kept], topic.Name)
 			}
 		}
+		if topic.Err != nil && !errors.Is(topic.Err, kerr.UnknownTopicOrPartition) { // that is the student's problem
+			return finding{"retention", wrong, topic.Name + ": " + brief(topic.Err)}
+		}
 	}
-	return []finding{judgeRetention(topicsBy)}
+	return judgeRetention(topicsBy)
 }
 
-// judgeRetention is given the topics that keep their messages for each time; below zero is for ever.
+// judgeRetention gets the topics for each retention time, which is negative for ever.
 func judgeRetention(topicsBy map[time.Duration][]string) finding {
-	f := finding{What: "retention", Result: ok}
-	times := slices.SortedFunc(maps.Keys(topicsBy), func(a, b time.Duration) int {
-		return cmp.Or(cmp.Compare(len(topicsBy[b]), len(topicsBy[a])), cmp.Compare(a, b))
-	})
-	var said []string
-	for i, kept := range times {
-		text := "kept for " + kept.String()
-		if kept < 0 {
-			f.Result = wrong
-			text = "kept for ever, until the disks are full"
-		}
-		if i > 0 { // the fewest are the exceptions
-			f.Result = wrong
-			text += ": " + few(topicsBy[kept])
-		}
-		said = append(said, text)
+	if len(topicsBy) == 0 {
+		return finding{"retention", skipped, "there is no topic"}
 	}
-	f.Detail = "messages are " + strings.Join(said, "; ")
-	return f
+	result := ok
+	var times []string
+	for _, kept := range slices.Sorted(maps.Keys(topicsBy)) {
+		text := kept.String()
+		if kept < 0 {
+			result, text = wrong, "ever"
+		}
+		if len(topicsBy) > 1 {
+			result, text = wrong, fmt.Sprintf("%s (%s)", text, few(topicsBy[kept]))
+		}
+		times = append(times, text)
+	}
+	return finding{"retention", result, "messages are kept for " + strings.Join(times, ", ")}
 }

@@ -3,65 +3,72 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/settings"
-	"tkafka/pkg/tlsconf"
 )
 
 const (
-	// visitsAtOnce is how many students are logged in at a time. Most of a visit is the 3 seconds for
-	// which a broker holds a new group open for more members (group.initial.rebalance.delay.ms), so
-	// there can be more of them than there are processors.
-	visitsAtOnce = 60
+	patience = 10 * time.Second // how long the check waits for brokers that make no progress
+	mostWait = 5 * time.Minute  // how long it waits for brokers in all
 
-	// patience is how long something may differ from what it should be without any progress: the brokers
-	// learn of a change one after another, a moment after it was acknowledged.
-	patience = 5 * time.Second
+	// Most of a student's check is the 3 seconds that a broker waits for more members of a new group
+	// (group.initial.rebalance.delay.ms).
+	studentsAtOnce = 60
+	stepTime       = 15 * time.Second // limits each step of it, for example to join a group
+	sessionTime    = 10 * time.Second // when a group removes our member, if we cannot leave
 
-	// cleanUpTime is what is left for removing our traces once we were told to stop.
-	cleanUpTime = cli.LeaveTime - 500*time.Millisecond
-
-	// tracePrefix begins the name of each topic and group that a check makes.
-	tracePrefix = "enroll-check-"
+	groupPrefix  = "enroll-check-" // of each group that a check makes
+	messageKey   = "enroll check"  // of the message that a check writes to each student's topic
+	messageValue = "this message tests the topic, please ignore it"
 )
 
 func check() {
 	program := cli.New("enroll check [student]",
-		"Logs in as every student: the own topic can be written and read, another's cannot, a group can be\n"+
-			"joined. Looks at addresses, certificates, replicas, retention and clocks of the brokers, too.\n"+
-			"No student's topic gets a message from it. Ends with status 1 if anything is wrong.",
+		"Logs in as each student. The student must be able to write and read the own topic and to join a\n"+
+			"group, but not to use another student's topic. Also checks the brokers: their addresses and\n"+
+			"certificates, the copies of the topics, and how long the topics keep messages.\n"+
+			"Ends with status 1 if anything is wrong.\n\n"+
+			"It writes one message with the key \""+messageKey+"\" to each student's topic, and deletes it at the end.\n"+
+			"If older messages are in the same partition, it stays there: Kafka deletes messages in order only.\n"+
+			"Then it disappears after the retention time of the topic.",
 		"enroll check --auth creds/admin\nenroll check client7 --auth creds/admin --json")
-	found := settings.AddFlags(program.Flags)
+	auth := settings.AddFlags(program.Flags)
 	asJSON := program.Flags.Bool("json", false, "print JSON instead of a table")
 
 	run(program, func(ctx context.Context, args []string) error {
 		began := time.Now()
-		c, err := openChecker(ctx, program, found)
+		a, err := openAdmin(ctx, program, auth)
 		if err != nil {
 			return err
 		}
-		defer c.admin.Close()
-		whom := c.students
+		defer a.Close()
+		c, err := newChecker(a, program)
+		if err != nil {
+			return err
+		}
+		students := c.students
 		if len(args) > 1 {
-			if whom = []string{user(args[1])}; !slices.Contains(c.students, whom[0]) {
-				return fmt.Errorf("no credentials of %s: there is no folder %s", whom[0], c.class.student(whom[0]))
+			if students = []string{user(args[1])}; !slices.Contains(c.students, students[0]) {
+				return cli.WithHint(fmt.Errorf("%s: there is no such folder", c.class.student(students[0])), "enroll issue makes it")
 			}
 		}
-		found, err := c.check(ctx, whom)
+		found, err := c.check(ctx, students)
 		if err != nil {
 			return err
 		}
+		summary := fmt.Sprintf("%s (%.1f s)", found.judge(), time.Since(began).Seconds())
 		write := found.writeTable
 		if *asJSON {
 			write = found.writeJSON
@@ -69,7 +76,6 @@ func check() {
 		if err := write(os.Stdout); err != nil {
 			return err
 		}
-		summary := fmt.Sprintf("%s (%.1f s)", found.summary(), time.Since(began).Seconds())
 		if !found.OK {
 			return errors.New(summary)
 		}
@@ -78,204 +84,129 @@ func check() {
 	})
 }
 
-// checker looks whether a class can work.
+// checker checks whether a class can work.
 type checker struct {
+	*admin
 	program  *cli.Program
-	class    class
-	students []string // all there are
-	admin    *admin
-	tls      *tls.Config // the admin's side of a connection
-	brokers  []string    // the addresses that the admin was told
-	mark     string      // in the names of this run's traces: two can run at once
+	students []string // all students of the class
+	name     string   // of this run, in the names of its groups: two checks can run at once
 	patience time.Duration
+
+	decoding sync.Mutex // while a keystore is decoded: tlsconf limits the time for it
+	mu       sync.Mutex
+	written  kadm.Offsets // where the messages of this check are
 }
 
-func openChecker(ctx context.Context, program *cli.Program, found *settings.Settings) (*checker, error) {
-	err := found.Find()
-	if err != nil {
-		return nil, err
+func newChecker(a *admin, program *cli.Program) (*checker, error) {
+	if a.here.TLS == nil {
+		return nil, errors.New("security.protocol=PLAINTEXT: without certificates the brokers cannot distinguish students")
 	}
-	if !found.TLS {
-		return nil, fmt.Errorf("%s: security.protocol=PLAINTEXT: brokers that do not ask for a certificate cannot tell students apart", found.Folder)
-	}
-	class := classOf(found.Folder)
-	students, err := class.enrolled(program, "")
-	if err != nil {
-		return nil, err
-	}
-	config, err := tlsconf.Load(found.Folder, found.Password, nil)
-	if err != nil {
-		return nil, err
-	}
-	a, err := openAdmin(ctx, program, found)
-	if err != nil {
-		return nil, err
-	}
-	return &checker{
-		program: program, class: class, students: students, admin: a,
-		tls: config, brokers: found.Brokers,
-		mark: strings.ToLower(rand.Text()[:8]), patience: patience,
-	}, nil
+	students, err := a.class.enrolled(program, "")
+	name := strings.ToLower(rand.Text()[:8])
+	return &checker{admin: a, program: program, students: students, name: name, patience: patience, written: kadm.Offsets{}}, err
 }
 
-// check looks at the cluster and at some of the students. An error means that it could not be
-// finished; what it finds is in the report.
-func (c *checker) check(ctx context.Context, whom []string) (*report, error) {
-	patience := c.patience
-	if !c.settle(ctx, whom) {
-		patience = 0 // it has been tried: nothing changes any more
-	}
-	metadata, err := c.admin.Metadata(fresh(ctx), c.students...)
+// check checks the cluster and these students. An error means that the check could not be finished. What
+// it finds is in the report.
+func (c *checker) check(ctx context.Context, students []string) (*report, error) {
+	c.waitForBrokers(ctx)
+	metadata, err := c.Metadata(fresh(ctx), c.students...)
 	if err != nil {
-		return nil, refusal(err, "")
+		return nil, refusal(err, nil)
 	}
-	found := &report{}
-	for _, look := range []func(context.Context, kadm.Metadata) []finding{
-		c.authority, c.addresses, c.roundTrip, c.copies, c.retention,
-	} {
-		found.Cluster = append(found.Cluster, look(ctx, metadata)...)
-	}
+	found := &report{Students: make([]studentResult, len(students))}
+	found.Cluster = slices.Concat(c.certificates(), c.addresses(ctx, metadata), []finding{copies(metadata), c.retention(ctx)})
 
-	found.Students = make([]visited, len(whom))
-	queue := make([]int, len(whom))
-	for i := range queue {
-		queue[i] = i
-	}
-	shown := newProgress(c.program, "students", len(whom))
-	err = each(ctx, visitsAtOnce, queue, func(ctx context.Context, i int) error {
-		found.Students[i] = c.visit(ctx, whom[i], metadata, patience)
-		shown.step()
+	late, stop := cli.Grace(ctx, cli.LeaveTime/4)
+	defer stop()
+	var done atomic.Int64
+	err = each(ctx, studentsAtOnce, len(students), func(ctx context.Context, i int) error {
+		found.Students[i] = c.checkStudent(ctx, late, students[i], metadata)
+		progress(c.program, "checked %d of %d students", done.Add(1), len(students))
 		return nil
 	})
-	shown.end()
-	found.Cluster = append(found.Cluster, c.cleanUp(ctx, whom))
+	c.program.Bottom("")
+	found.Cluster = append(found.Cluster, c.cleanUp(ctx))
 	if err != nil {
 		return nil, errStopped
 	}
-	found.judge()
 	return found, nil
 }
 
-// authority looks at the certificate that all others hang on.
-func (c *checker) authority(context.Context, kadm.Metadata) []finding {
-	chain, err := chainOf(c.tls)
-	if err != nil {
-		return []finding{{What: "authority", Result: wrong, Detail: err.Error()}}
-	}
-	until := validity(chain[len(chain)-1])
-	own := validity(chain[0])
-	return []finding{
-		{What: "authority", Result: until.result, Detail: until.String()},
-		{What: "admin", Result: own.result, Detail: own.String()},
-	}
-}
+// groupOf returns the group that the check joins as a student. Nobody else uses it.
+func (c *checker) groupOf(student string) string { return groupPrefix + c.name + "-" + student }
 
-// chainOf is the certificate that a client presents, and those behind it up to the authority's.
-func chainOf(config *tls.Config) ([]*x509.Certificate, error) {
-	presented, err := config.GetClientCertificate(&tls.CertificateRequestInfo{})
-	if err != nil {
-		return nil, err
-	}
-	var chain []*x509.Certificate
-	for _, der := range presented.Certificate {
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, err
-		}
-		chain = append(chain, cert)
-	}
-	return chain, nil
-}
-
-// term is how long a certificate is good.
-type term struct {
-	result result
-	until  time.Time
-}
-
-// soon is when it is time to think of new credentials.
-const soon = 14 * day
-
-func validity(cert *x509.Certificate) term {
-	t := term{result: ok, until: cert.NotAfter}
-	switch now := time.Now(); {
-	case now.After(cert.NotAfter), now.Before(cert.NotBefore):
-		t.result = wrong
-	case now.Add(soon).After(cert.NotAfter):
-		t.result = note
-	}
-	return t
-}
-
-func (t term) String() string {
-	date := t.until.UTC().Format(time.DateOnly)
-	switch t.result {
-	case wrong:
-		return "its certificate is not valid now (it ends " + date + ")"
-	case note:
-		return "its certificate ends soon, on " + date
-	}
-	return "its certificate ends on " + date
-}
-
-// groupOf is the group that is joined in a student's name. Each joins another, so that nobody waits
-// for anybody, and nobody meets a student's members.
-func (c *checker) groupOf(student string) string { return tracePrefix + c.mark + "-" + student }
-
-func (c *checker) groupsOf(students []string) (groups []string) {
-	for _, student := range students {
-		groups = append(groups, c.groupOf(student))
-	}
-	return groups
-}
-
-// cleanUp removes the groups of the visits and tells what stays behind, of this check or of an
-// earlier one that was killed. It does so even when the check was stopped.
-func (c *checker) cleanUp(ctx context.Context, whom []string) finding {
+// cleanUp deletes the groups and messages of this check, also after it was stopped. It returns what is
+// left, also of an earlier check that was killed.
+func (c *checker) cleanUp(ctx context.Context) finding {
 	limit := 3 * sessionTime
 	if ctx.Err() != nil {
-		limit = cleanUpTime
+		limit = cli.LeaveTime / 2
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	ours := c.groupsOf(whom)
 	var left []string
 	var err error
-	// A busy broker can have missed that we left a group, which it gives up when the session ends.
-	retry(ctx, limit/2, func() bool {
-		// Those that were never made are not found; what could not be deleted is in the list.
-		c.admin.DeleteGroups(ctx, ours...)
+	for {
 		var listed kadm.ListedGroups
-		if listed, err = c.admin.ListGroups(ctx); err != nil {
-			return false
-		}
-		ours, left = nil, nil
-		for _, name := range listed.Groups() {
-			if strings.HasPrefix(name, tracePrefix) {
-				left = append(left, "group "+name)
-				if strings.HasPrefix(name, c.groupOf("")) {
-					ours = append(ours, name)
-				}
-			}
-		}
-		return len(ours) == 0
-	})
-	topics, topicsErr := c.admin.ListTopics(fresh(ctx))
-	for _, name := range topics.Names() {
-		if strings.HasPrefix(name, tracePrefix) {
-			left = append(left, "topic "+name)
+		listed, err = c.ListGroups(ctx)
+		left = slices.DeleteFunc(listed.Groups(), func(group string) bool { return !strings.HasPrefix(group, groupPrefix) })
+		ours := slices.DeleteFunc(slices.Clone(left), func(group string) bool { return !strings.HasPrefix(group, c.groupOf("")) })
+		c.DeleteGroups(ctx, ours...)
+		// A busy broker can miss that our member leaves. It then deletes the group after sessionTime only.
+		if err != nil || len(ours) == 0 || !pause(ctx, 100*time.Millisecond) {
+			break
 		}
 	}
-	if err := errors.Join(topicsErr, err); err != nil {
-		return finding{What: "traces", Result: wrong, Detail: "what is left could not be listed: " + brief(err)}
+	deleted := c.deleteMessages(ctx)
+	switch {
+	case err != nil:
+		return finding{"traces", wrong, "cannot list the groups: " + brief(err)}
+	case len(left) > 0:
+		return finding{"traces", note, "groups of an earlier check, or of another one that is running: " + few(left)}
+	case deleted < len(c.written):
+		return finding{"traces", ok, fmt.Sprintf("deleted all groups and %d of %d messages of this check; the others stay for the retention time",
+			deleted, len(c.written))}
 	}
-	if len(left) > 0 {
-		return finding{What: "traces", Result: note, Detail: "a check has left behind, or another one is running: " + few(left)}
-	}
-	return finding{What: "traces", Result: ok, Detail: "nothing of this check is left on the cluster"}
+	return finding{"traces", ok, fmt.Sprintf("deleted all groups and %d messages of this check", deleted)}
 }
 
-// few names some of many.
+// deleteMessages deletes the messages of this check, and returns how many. Kafka deletes all messages up
+// to an offset, so a message can be deleted only if it is the first of its partition.
+func (c *checker) deleteMessages(ctx context.Context) (deleted int) {
+	if len(c.written) == 0 {
+		return 0
+	}
+	starts, err := c.ListStartOffsets(ctx, slices.Collect(maps.Keys(c.written))...)
+	if err != nil {
+		return 0
+	}
+	upTo := kadm.Offsets{}
+	c.written.Each(func(message kadm.Offset) {
+		if start, ok := starts.Lookup(message.Topic, message.Partition); ok && start.Err == nil && start.Offset == message.At {
+			upTo.AddOffset(message.Topic, message.Partition, message.At+1, -1)
+		}
+	})
+	responses, _ := c.DeleteRecords(ctx, upTo)
+	responses.Each(func(response kadm.DeleteRecordsResponse) {
+		if response.Err == nil {
+			deleted++
+		}
+	})
+	return deleted
+}
+
+// pause waits, and returns false if the context ends.
+func pause(ctx context.Context, duration time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(duration):
+		return true
+	}
+}
+
+// few lists the first of many names.
 func few(names []string) string {
 	const most = 5
 	if len(names) > most {

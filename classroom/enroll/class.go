@@ -14,77 +14,61 @@ import (
 	"tkafka/pkg/cli"
 )
 
-// class is the folder that holds a class's credentials:
+// class is the folder with the credentials of a class:
 //
-//	ca/                the authority: ca.crt, and ca.key, with which anybody could let himself in
-//	brokers/kafka-1/   a broker's stores
-//	admin/             credentials of the user who may do everything
-//	clients/client1/   credentials of a student, to be handed out; clients/client1.zip holds the same
+//	ca/                the authority: ca.crt, and ca.key, which can sign a certificate for any user
+//	brokers/kafka-1/   the stores of a broker
+//	admin/             the credentials of the admin
+//	clients/client1/   the credentials of a student, to hand out; clients/client1.zip holds the same
 type class string
 
-func (c class) authority() string           { return filepath.Join(string(c), "ca") }
-func (c class) broker(name string) string   { return filepath.Join(string(c), "brokers", name) }
-func (c class) admin() string               { return filepath.Join(string(c), adminName) }
-func (c class) student(name string) string  { return filepath.Join(string(c), "clients", name) }
-func (c class) archive(name string) string  { return c.student(name) + ".zip" }
-func (c class) nodes() ([]string, error)    { return folders(c.broker("")) }
-func (c class) students() ([]string, error) { return folders(c.student("")) }
+func (c class) authority() string          { return filepath.Join(string(c), "ca") }
+func (c class) broker(name string) string  { return filepath.Join(string(c), "brokers", name) }
+func (c class) admin() string              { return filepath.Join(string(c), adminName) }
+func (c class) student(name string) string { return filepath.Join(string(c), "clients", name) }
 
-// classOf is the class whose admin has these credentials.
+// classOf returns the class whose admin has this credentials folder.
 func classOf(admin string) class { return class(filepath.Dir(filepath.Clean(admin))) }
 
-// enrolled are the students of a class: those of the roster if one is given, otherwise those to whom
-// credentials were issued.
+// enrolled returns the students of a class: those of the roster if there is one, otherwise those who
+// have a credentials folder.
 func (c class) enrolled(program *cli.Program, rosterFile string) ([]string, error) {
-	nodes, err := c.nodes()
-	if err != nil {
-		return nil, err
-	}
-	list := roster{}
 	if rosterFile != "" {
-		list, err = readRoster(rosterFile)
-	} else {
-		list, err = c.issued()
+		list, err := readRoster(rosterFile)
+		if err != nil {
+			return nil, err
+		}
+		return c.accept(program, list)
+	}
+	names, err := folders(c.student(""))
+	if err == nil && len(names) == 0 {
+		err = cli.WithHint(fmt.Errorf("%s: there is no student's folder", c.student("")), "enroll issue makes the folders")
 	}
 	if err != nil {
 		return nil, err
 	}
-	return accept(program, list, nodes)
+	return c.accept(program, rosterOf(names...))
 }
 
-func (c class) issued() (roster, error) {
-	names, err := c.students()
+// accept returns the students of a roster. If a name cannot be used, it reports all such names and
+// fails. Students may not have the name of a broker: of those that have a folder, and of these nodes.
+func (c class) accept(program *cli.Program, list roster, nodes ...string) ([]string, error) {
+	existing, err := folders(c.broker(""))
 	if err != nil {
-		return roster{}, err
+		return nil, err
 	}
-	if len(names) == 0 {
-		return roster{}, fmt.Errorf("no student's folder in %s: enroll issue makes them (or name the students with --roster)", c.student(""))
+	names, refusals := list.students(append(existing, nodes...))
+	if len(refusals) == 0 {
+		return names, nil
 	}
-	list := roster{}
-	for _, name := range names {
-		list.lines = append(list.lines, line{name: name})
-	}
-	return list, nil
-}
-
-// accept returns the students of a roster, or tells which of its names are refused.
-func accept(program *cli.Program, list roster, nodes []string) ([]string, error) {
-	names, refusals := list.students(nodes)
-	const most = 20
-	for i, refusal := range refusals {
-		if i == most {
-			program.Say("and %d more", len(refusals)-most)
-			break
-		}
+	for _, refusal := range refusals {
 		program.Say("%s", refusal)
 	}
-	if len(refusals) > 0 {
-		return nil, fmt.Errorf("%d of %d names refused, nothing was done", len(refusals), len(list.lines))
-	}
-	return names, nil
+	return nil, fmt.Errorf("%d of %d names refused, nothing was done", len(refusals), len(list.lines))
 }
 
-// folders are the names of the folders in dir, as people count. No dir has none.
+// folders returns the names of the folders in dir, ordered by number. If dir does not exist, there are
+// none.
 func folders(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -100,33 +84,25 @@ func folders(dir string) ([]string, error) {
 	return names, nil
 }
 
-// each does the work for every item, for several at once, until all is done, work fails or the
-// context ends. It returns the first error.
-func each[T any](ctx context.Context, atOnce int, items []T, work func(context.Context, T) error) error {
+// each does the work for the numbers below count, several at once. It starts no more work after an error
+// or the end of the context, and returns the first error.
+func each(ctx context.Context, atOnce, count int, work func(context.Context, int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	queue := make(chan T)
-	var workers sync.WaitGroup
-	for range min(atOnce, len(items)) {
-		workers.Go(func() {
-			for item := range queue {
-				if err := work(ctx, item); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	for _, item := range items {
-		// Looked at by itself: where both are ready, select takes either.
+	slots := make(chan struct{}, atOnce)
+	var running sync.WaitGroup
+	for i := range count {
+		slots <- struct{}{}
 		if ctx.Err() != nil {
 			break
 		}
-		select {
-		case queue <- item:
-		case <-ctx.Done():
-		}
+		running.Go(func() {
+			defer func() { <-slots }()
+			if err := work(ctx, i); err != nil {
+				cancel(err)
+			}
+		})
 	}
-	close(queue)
-	workers.Wait()
+	running.Wait()
 	return context.Cause(ctx)
 }

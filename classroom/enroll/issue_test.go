@@ -14,26 +14,25 @@ import (
 	"tkafka/pkg/tlsconf"
 )
 
-// smallOrder is a class of one student on one broker.
-func smallOrder(t *testing.T) *order {
+// smallClass is a class of one student on one broker.
+func smallClass(t *testing.T) *options {
 	t.Helper()
-	return &order{class: class(filepath.Join(t.TempDir(), "creds")), students: []string{"client1"},
+	return &options{class: class(filepath.Join(t.TempDir(), "creds")), students: []string{"client1"},
 		nodes: []string{"kafka-1"}, hosts: []string{"localhost", "::1"}, brokers: []string{"localhost:1"},
 		lifetime: day, password: "cc2023"}
 }
 
-func carryOut(t *testing.T, o *order) {
+func issueAll(t *testing.T, o *options) {
 	t.Helper()
-	if err := o.carryOut(t.Context(), program(t)); err != nil {
+	if err := o.issue(t.Context(), program(t)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// The stores that are issued to a broker and to a student fit together: with ssl.client.auth=required
-// each takes the other.
-func TestBrokerTakesStudent(t *testing.T) {
-	o := smallOrder(t)
-	carryOut(t, o)
+// A broker and a student accept each other's certificates (ssl.client.auth=required).
+func TestBrokerAcceptsStudent(t *testing.T) {
+	o := smallClass(t)
+	issueAll(t, o)
 	broker, err := tlsconf.Load(o.class.broker("kafka-1"), o.password, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -51,9 +50,9 @@ func TestBrokerTakesStudent(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	ca, made, err := o.authority()
-	if err != nil || made {
-		t.Fatal(made, err)
+	ca, err := o.authority()
+	if err != nil {
+		t.Fatal(err)
 	}
 	if !ca.Cert().NotAfter.After(chain[0].NotAfter) {
 		t.Error("the authority ends before what it signed")
@@ -68,9 +67,9 @@ func TestBrokerTakesStudent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	came := make(chan string, 1)
+	accepted := make(chan string, 1)
 	go func() {
-		defer close(came)
+		defer close(accepted)
 		conn, err := listener.Accept()
 		if err != nil {
 			return
@@ -78,7 +77,7 @@ func TestBrokerTakesStudent(t *testing.T) {
 		defer conn.Close()
 		secured := conn.(*tls.Conn)
 		if err := secured.Handshake(); err == nil {
-			came <- secured.ConnectionState().PeerCertificates[0].Subject.CommonName
+			accepted <- secured.ConnectionState().PeerCertificates[0].Subject.CommonName
 		}
 	}()
 	conn, err := tls.Dial("tcp", listener.Addr().String(), student)
@@ -86,15 +85,15 @@ func TestBrokerTakesStudent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if name := <-came; name != "client1" {
+	if name := <-accepted; name != "client1" {
 		t.Errorf("the broker sees %q", name)
 	}
 }
 
-// The tools of Java and of OpenSSL read every store.
+// Java and OpenSSL can read each store.
 func TestToolsReadTheStores(t *testing.T) {
-	o := smallOrder(t)
-	carryOut(t, o)
+	o := smallClass(t)
+	issueAll(t, o)
 	for _, tool := range []struct{ command, keystore, truststore string }{
 		{"keytool -list -storepass cc2023 -keystore", "PrivateKeyEntry", "trustedCertEntry"},
 		{"openssl pkcs12 -info -nodes -passin pass:cc2023 -in", "BEGIN PRIVATE KEY", "BEGIN CERTIFICATE"},
@@ -102,7 +101,7 @@ func TestToolsReadTheStores(t *testing.T) {
 		words := strings.Fields(tool.command)
 		t.Run(words[0], func(t *testing.T) {
 			if _, err := exec.LookPath(words[0]); err != nil {
-				t.Skipf("%s is not installed: not checked that it reads our stores", words[0])
+				t.Skipf("%s is not installed", words[0])
 			}
 			for _, folder := range []string{o.class.broker("kafka-1"), o.class.admin(), o.class.student("client1")} {
 				for file, want := range map[string]string{"kafka.keystore.pkcs12": tool.keystore, "kafka.truststore.pkcs12": tool.truststore} {
@@ -117,8 +116,8 @@ func TestToolsReadTheStores(t *testing.T) {
 	}
 }
 
-// Killed at any point, it can be run again: then everything is there, and what was whole before is
-// as it was.
+// If issue was killed at any point, it can be run again. Then everything exists, and complete files have
+// not changed.
 func TestIssueAfterKill(t *testing.T) {
 	unset(t)
 	dir := filepath.Join(t.TempDir(), "creds")
@@ -126,7 +125,7 @@ func TestIssueAfterKill(t *testing.T) {
 	issue := func() *exec.Cmd {
 		return exec.Command("enroll", "issue", "--zip", "--out", dir, "--students", fmt.Sprint(students))
 	}
-	whole := make(map[string]string)
+	complete := make(map[string]string)
 	for _, until := range []int{0, 1, 7, 20, 41} {
 		cmd := issue()
 		if err := cmd.Start(); err != nil {
@@ -135,7 +134,7 @@ func TestIssueAfterKill(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
 		waitFor(t, func() bool {
-			names, err := class(dir).students()
+			names, err := folders(class(dir).student(""))
 			return err == nil && len(names) >= until
 		})
 		cmd.Process.Kill()
@@ -144,14 +143,14 @@ func TestIssueAfterKill(t *testing.T) {
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)
 		}
-		for path, before := range whole {
+		for path, before := range complete {
 			if files[path] != before {
 				t.Errorf("%s has changed", path)
 			}
 		}
 		for path, now := range files {
-			if !strings.HasPrefix(filepath.Base(path), ".") { // one that was being written
-				whole[path] = now
+			if !strings.HasPrefix(filepath.Base(path), ".") { // a file that was not complete yet
+				complete[path] = now
 			}
 		}
 	}
@@ -162,13 +161,13 @@ func TestIssueAfterKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, before := range whole {
-		// An archive is packed anew should its folder have been completed.
+	for path, before := range complete {
+		// A zip file is made again if its folder was completed later.
 		if files[path] != before && filepath.Ext(path) != ".zip" {
 			t.Errorf("%s has changed", path)
 		}
 	}
-	names, err := class(dir).students()
+	names, err := folders(class(dir).student(""))
 	if err != nil || len(names) != students {
 		t.Fatalf("%d students, %v", len(names), err)
 	}
@@ -176,7 +175,7 @@ func TestIssueAfterKill(t *testing.T) {
 		if _, err := tlsconf.Load(class(dir).student(name), "cc2023", func(flaw error) { t.Error(flaw) }); err != nil {
 			t.Error(err)
 		}
-		if _, err := os.Stat(class(dir).archive(name)); err != nil {
+		if _, err := os.Stat(class(dir).student(name) + ".zip"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -186,9 +185,9 @@ func waitFor(t *testing.T, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !done(); {
 		if time.Now().After(end) {
-			t.Fatal("it did not happen")
+			t.Fatal("nothing changed for a minute")
 		}
-		time.Sleep(100 * time.Microsecond) // nothing tells that a file has appeared
+		time.Sleep(100 * time.Microsecond) // there is no event for a new file
 	}
 }
 

@@ -1,44 +1,42 @@
-// Enroll sets up a class on a cluster: who may come in, where each student's messages go, and who
-// may do what.
+// Enroll prepares a cluster for a class: credentials, topics and rights for each student.
 //
 //	enroll issue    makes certificates: an authority, the brokers, an admin, a folder for each student
-//	enroll apply    makes a topic for each student on the cluster, and the rights to use it
-//	enroll check    logs in as every student and looks whether all is as it should be
-//	enroll remove   takes topic and rights of a student away
+//	enroll apply    makes a topic for each student, and gives the student the right to use it
+//	enroll check    logs in as each student and checks what the student can do
+//	enroll remove   removes the rights and the topic of a student
 //
-// A student is a name, and that one name is everything: of the folder that is handed out, in the
-// certificate, of the user whom the brokers see in it, and of the topic. All four commands can be
-// stopped at any point and run again: they do what is left to do.
+// A student has one name. The folder, the certificate, the Kafka user and the topic all have it. Each
+// command can be stopped and run again: it then does what is missing.
 package main
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"tkafka/pkg/cli"
+	"tkafka/pkg/terminal"
 )
 
 func main() {
 	commands := map[string]func(){"issue": issue, "apply": apply, "check": check, "remove": remove}
-	if len(os.Args) > 1 {
-		if command, ok := commands[os.Args[1]]; ok {
-			command()
-		}
+	if len(os.Args) > 1 && commands[os.Args[1]] != nil {
+		commands[os.Args[1]]()
 	}
 	cli.New("enroll issue|apply|check|remove",
-		"Sets up a class on a cluster: credentials, topics and rights. Each command has its own --help.",
+		"Prepares a cluster for a class: credentials, topics and rights. Each command has its own --help.",
 		"enroll issue --students 300 --zip\n"+
 			"enroll apply --auth creds/admin\n"+
 			"enroll check --auth creds/admin\n"+
 			"enroll remove client7 --auth creds/admin",
 	).Run(func(context.Context, []string) error {
-		return &cli.Misuse{Problem: "the command comes first"} // enroll --flag issue
+		return &cli.Misuse{Problem: "the command must come first"} // enroll --flag issue
 	})
 }
 
-// run carries a command out. Unlike a program that would go on for ever, a command that is told to stop
-// has failed: nobody shall take it for done, or for a pass.
+// run runs a command. Other programs end cleanly after a signal. A stopped command has failed, because
+// its work is not done.
 func run(program *cli.Program, command func(ctx context.Context, args []string) error) {
 	program.Run(func(ctx context.Context, args []string) error {
 		err := command(ctx, args)
@@ -49,4 +47,11 @@ func run(program *cli.Program, command func(ctx context.Context, args []string) 
 	})
 }
 
-var errStopped = errors.New("stopped before all was done: it can be run again")
+var errStopped = cli.WithHint(errors.New("stopped before the work was done"), "run the same command again")
+
+// progress shows on the last line of a terminal how far the work is. program.Bottom("") removes it.
+func progress(program *cli.Program, format string, args ...any) {
+	if terminal.Is(os.Stderr) {
+		program.Bottom(fmt.Sprintf(format, args...))
+	}
+}

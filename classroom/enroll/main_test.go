@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -28,8 +30,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"enroll": main})
 }
 
-// The scripts that need a cluster get an embedded one or, if TKAFKA_TEST_AUTH names the admin's folder
-// of a class that has its authority beside it, that class's: there they enroll students of their own.
+// The scripts run on an embedded cluster. If TKAFKA_TEST_AUTH names the admin's folder of a class, they
+// run on the cluster of that class, with students of their own. They need its authority, too.
 func TestScripts(t *testing.T) {
 	var err error
 	if realAdmin, err = testbed.Folder(); err != nil {
@@ -40,11 +42,11 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			env.Values[key{}] = new(world)
+			env.Values[key{}] = new(state)
 			if realAdmin == "" {
 				return nil
 			}
-			// A check sees what the others leave on the cluster while they run.
+			// A check reports the groups of another check that runs at the same time.
 			release, err := testbed.TakeTurns("enroll")
 			if err != nil {
 				return err
@@ -56,23 +58,23 @@ func TestScripts(t *testing.T) {
 			switch condition {
 			case "embedded":
 				return realAdmin == "", nil
-			case "class": // we can issue credentials for the cluster
+			case "class": // the script can issue credentials for the cluster
 				_, err := os.Stat(filepath.Join(classOf(realAdmin).authority(), "ca.key"))
 				return realAdmin == "" || err == nil, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", condition)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"class":     startClass,
-			"revoke":    revoke,
-			"grant":     grant,
-			"lose":      lose,
-			"topic":     makeTopic,
-			"untouched": untouched,
-			"mode":      mode,
-			"fails":     fails,
-			"remember":  remember,
-			"same":      same,
+			"class":    startClass,
+			"revoke":   revoke,
+			"grant":    grant,
+			"lose":     lose,
+			"topic":    makeTopic,
+			"empty":    empty,
+			"mode":     mode,
+			"fails":    fails,
+			"remember": remember,
+			"same":     same,
 		},
 	})
 }
@@ -82,32 +84,32 @@ var realAdmin string
 
 type key struct{}
 
-// world is what the commands of one script share.
-type world struct {
+// state is what the commands of one script share.
+type state struct {
 	admin *admin            // after class
-	kafka *embedded.Cluster // after class, unless it is a real one
+	kafka *embedded.Cluster // after class, nil for a real cluster
 	files map[string]string // after remember
 }
 
-func worldOf(ts *testscript.TestScript) *world { return ts.Value(key{}).(*world) }
+func stateOf(ts *testscript.TestScript) *state { return ts.Value(key{}).(*state) }
 
 func adminOf(ts *testscript.TestScript) *admin {
-	if a := worldOf(ts).admin; a != nil {
+	if a := stateOf(ts).admin; a != nil {
 		return a
 	}
-	ts.Fatalf("the command class comes first")
+	ts.Fatalf("the command class must come first")
 	return nil
 }
 
-func patiently() (context.Context, context.CancelFunc) {
+func withinAMinute() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), time.Minute)
 }
 
-// class STUDENT...|NUMBER: makes a class in creds/, with an authority only, and a cluster that trusts it
-// at $BROKERS. What these students have on it is removed at the end.
+// class STUDENT...|NUMBER: makes the authority of a class in creds/, and a cluster at $BROKERS that accepts
+// it. At the end it removes the topics and rights of these students.
 func startClass(ts *testscript.TestScript, _ bool, students []string) {
 	if number, err := strconv.Atoi(students[0]); err == nil {
-		students, _ = numbered(number).students(nil)
+		students = numbered(number)
 	}
 	dir := class(ts.MkAbs("creds"))
 	ts.Check(os.Mkdir(string(dir), 0o755))
@@ -118,15 +120,15 @@ func startClass(ts *testscript.TestScript, _ bool, students []string) {
 		cluster, err := startEmbedded(dir, students)
 		ts.Check(err)
 		ts.Defer(cluster.Close)
-		worldOf(ts).kafka = cluster
+		stateOf(ts).kafka = cluster
 		ts.Setenv("BROKERS", strings.Join(cluster.Brokers(), ","))
 		client, err = cluster.Client()
 		ts.Check(err)
 	}
-	a := newAdmin(client)
-	worldOf(ts).admin = a
+	a := &admin{Client: kadm.NewClient(client), raw: client}
+	stateOf(ts).admin = a
 	ts.Defer(func() {
-		ctx, cancel := patiently()
+		ctx, cancel := withinAMinute()
 		defer cancel()
 		for _, student := range students {
 			a.withdraw(ctx, principal(student))
@@ -152,7 +154,7 @@ func joinRealClass(ts *testscript.TestScript, dir class) *kgo.Client {
 	return client
 }
 
-// startEmbedded starts a cluster that trusts the authority of the class, which it makes, and knows
+// startEmbedded makes the authority of the class, and starts a cluster that accepts it. The cluster knows
 // the admin, who may do everything, and the students.
 func startEmbedded(dir class, students []string) (*embedded.Cluster, error) {
 	ca, err := makeAuthority(dir.authority(), 2*365*day)
@@ -178,30 +180,24 @@ func startEmbedded(dir class, students []string) (*embedded.Cluster, error) {
 	return embedded.Start(embedded.Config{TLS: ca.MutualTLS(identity), Rights: rights})
 }
 
-// revoke STUDENT write|read|group: takes one right away by hand.
+// revoke STUDENT write|read|group: removes one right.
 func revoke(ts *testscript.TestScript, _ bool, args []string) {
 	a := adminOf(ts)
-	ctx, cancel := patiently()
+	ctx, cancel := withinAMinute()
 	defer cancel()
-	student := args[0]
-	of := map[string]int{"write": 0, "read": 1, "group": 2}
-	all := rightsOf(student)
-	at, known := of[args[1]]
-	if !known {
-		ts.Fatalf("no right %s", args[1])
-	}
-	_, err := a.withdraw(ctx, principal(student))
+	at := slices.Index([]string{"write", "read", "group"}, args[1])
+	_, err := a.withdraw(ctx, principal(args[0]))
 	ts.Check(err)
-	_, err = a.grant(ctx, append(all[:at], all[at+1:]...))
+	_, err = a.grant(ctx, slices.Delete(rightsOf(args[0]), at, at+1))
 	ts.Check(err)
 }
 
-// grant STUDENT read|write TOPIC: gives a right by hand that no student should have.
+// grant STUDENT write|read TOPIC: gives a right that no student should have.
 func grant(ts *testscript.TestScript, _ bool, args []string) {
-	ctx, cancel := patiently()
+	ctx, cancel := withinAMinute()
 	defer cancel()
 	extra := rightsOf(args[0])[map[string]int{"write": 0, "read": 1}[args[1]]]
-	extra.name = args[2]
+	extra.Name = args[2]
 	_, err := adminOf(ts).grant(ctx, []right{extra})
 	ts.Check(err)
 }
@@ -210,37 +206,37 @@ func grant(ts *testscript.TestScript, _ bool, args []string) {
 func lose(ts *testscript.TestScript, _ bool, args []string) {
 	broker, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	ts.Check(worldOf(ts).kafka.Kill(int32(broker)))
+	ts.Check(stateOf(ts).kafka.Kill(int32(broker)))
 }
 
-// topic NAME PARTITIONS: makes a topic by hand.
+// topic NAME PARTITIONS: makes a topic.
 func makeTopic(ts *testscript.TestScript, _ bool, args []string) {
-	ctx, cancel := patiently()
+	ctx, cancel := withinAMinute()
 	defer cancel()
 	partitions, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	ts.Check(testbed.MakeTopic(ctx, adminOf(ts).raw, args[0], partitions))
 }
 
-// untouched TOPIC...: no message is in these topics, nor has been, and there is no trace of a check.
-func untouched(ts *testscript.TestScript, _ bool, topics []string) {
+// empty TOPIC...: there is no message in these topics, and no group of a check on the cluster.
+func empty(ts *testscript.TestScript, _ bool, topics []string) {
 	a := adminOf(ts)
-	ctx, cancel := patiently()
+	ctx, cancel := withinAMinute()
 	defer cancel()
+	starts, err := a.ListStartOffsets(ctx, topics...)
+	ts.Check(err)
 	ends, err := a.ListEndOffsets(ctx, topics...)
 	ts.Check(err)
-	ts.Check(ends.Error())
-	for _, end := range ends.Offsets().Sorted() {
-		if end.At != 0 {
-			ts.Fatalf("%s/%d ends at %d", end.Topic, end.Partition, end.At)
+	ts.Check(errors.Join(starts.Error(), ends.Error()))
+	ends.Each(func(end kadm.ListedOffset) {
+		if start, _ := starts.Lookup(end.Topic, end.Partition); start.Offset != end.Offset {
+			ts.Fatalf("%s/%d has messages from %d to %d", end.Topic, end.Partition, start.Offset, end.Offset)
 		}
-	}
-	listed, err := a.ListTopics(ctx)
-	ts.Check(err)
+	})
 	groups, err := a.ListGroups(ctx)
 	ts.Check(err)
-	for _, name := range append(listed.Names(), groups.Groups()...) {
-		if strings.HasPrefix(name, tracePrefix) {
+	for _, name := range groups.Groups() {
+		if strings.HasPrefix(name, groupPrefix) {
 			ts.Fatalf("left behind: %s", name)
 		}
 	}
@@ -257,7 +253,7 @@ func mode(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// fails STATUS COMMAND...: runs a command that has to end with this status.
+// fails STATUS COMMAND...: runs a command that must end with this status.
 func fails(ts *testscript.TestScript, _ bool, args []string) {
 	err := ts.Exec(args[1], args[2:]...)
 	var exit *exec.ExitError
@@ -266,19 +262,19 @@ func fails(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// remember DIR: looks at all the files in a folder, for same.
+// remember DIR: reads all files in a folder, for same.
 func remember(ts *testscript.TestScript, _ bool, args []string) {
 	files, err := look(ts.MkAbs(args[0]))
 	ts.Check(err)
-	worldOf(ts).files = files
+	stateOf(ts).files = files
 }
 
-// same DIR: all that remember has seen is as it was, to the date. With ! something is not.
+// same DIR: the files that remember has read have not changed, nor has their date. With ! one has.
 func same(ts *testscript.TestScript, neg bool, args []string) {
 	files, err := look(ts.MkAbs(args[0]))
 	ts.Check(err)
 	changed := ""
-	for path, before := range worldOf(ts).files {
+	for path, before := range stateOf(ts).files {
 		if files[path] != before {
 			changed = path
 		}

@@ -24,8 +24,8 @@ func TestCheckName(t *testing.T) {
 		"console":                "",
 		strings.Repeat("a", 64):  "",
 		"":                       "empty",
-		".":                      "neither a topic",
-		"..":                     "neither a topic",
+		".":                      "dot",
+		"..":                     "dot",
 		"anna-maria":             `cut it to "anna"`,
 		"anna_maria":             `cut it to "anna"`,
 		"anna maria":             `cut it to "anna"`,
@@ -34,7 +34,7 @@ func TestCheckName(t *testing.T) {
 		"anna,ou=staff":          `cut it to "anna"`,
 		"-anna":                  "without a name",
 		"李":                      "without a name",
-		"__consumer_offsets":     "begin with __",
+		"__consumer_offsets":     "without a name",
 		strings.Repeat("a", 65):  "65 characters",
 		strings.Repeat("a", 250): "250 characters",
 		".ssh":                   "dot",
@@ -53,7 +53,7 @@ func TestCheckNodes(t *testing.T) {
 	for nodes, want := range map[string]string{
 		"kafka-1,kafka-2": "",
 		"k":               "",
-		"kafka-1,kafka-1": "comes twice",
+		"kafka-1,kafka-1": "occurs twice",
 		"admin":           "admin's name",
 		"Kafka-1":         "lower case",
 		"../kafka":        "lower case",
@@ -89,18 +89,18 @@ func TestRoster(t *testing.T) {
 		"CSV with tabs":            {"a.csv", "name\tid\nanna\t1\n", "anna", ""},
 		"CSV of one column":        {"a.csv", "Name\nanna\n", "anna", ""},
 		"CSV with lines in a cell": {"a.csv", "name,remark\nanna,\"two\nlines\"\nbert-o,\n", "", `a.csv:4: "bert-o"`},
-		"CSV without names":        {"a.csv", "id,surname\n1,anna\n", "", "no column is called name"},
-		"commas without a header":  {"a.txt", "anna,bert\n", "", "no column is called name"},
+		"CSV without names":        {"a.csv", "id,surname\n1,anna\n", "", "no column has the name"},
+		"commas without a header":  {"a.txt", "anna,bert\n", "", "no column has the name"},
 		"an empty cell":            {"a.csv", "id,name\n1,anna\n2,\n", "", `a.csv:3: "": the name is empty`},
 		"a quote that stays open":  {"a.csv", "id,name\n1,\"anna\n", "", "line 2"},
-		"nobody":                   {"a.txt", "# none\n", "", "holds no name"},
-		"nothing":                  {"a.csv", "", "", "no column is called name"},
+		"nobody":                   {"a.txt", "# none\n", "", "there is no name"},
+		"nothing":                  {"a.csv", "", "", "no column has the name"},
 		"UTF-16":                   {"a.txt", "\xff\xfea\x00n\x00", "", "UTF-8"},
-		"twice":                    {"a.txt", "anna\nbert\nanna\n", "", `a.txt:3: "anna": that is "anna" of line 1`},
-		"twice but for the case":   {"a.txt", "anna\n\nAnna\n", "", `a.txt:3: "Anna": that is "anna" of line 1: brokers take names in lower case`},
-		"cut":                      {"a.txt", "anna\nanna-maria\n", "", `a.txt:2: "anna-maria": the brokers of the course would cut it to "anna"`},
-		"the admin":                {"a.txt", "Admin\n", "", `a.txt:1: "Admin": that is the admin`},
-		"a broker under the rule":  {"a.txt", "kafka\n", "", `a.txt:1: "kafka": that is a broker to the brokers of the course`},
+		"twice":                    {"a.txt", "anna\nbert\nanna\n", "", `a.txt:3: "anna": this is the same user as "anna" in line 1`},
+		"twice but for the case":   {"a.txt", "anna\n\nAnna\n", "", `a.txt:3: "Anna": this is the same user as "anna" in line 1`},
+		"cut":                      {"a.txt", "anna\nanna-maria\n", "", `a.txt:2: "anna-maria": the course's brokers would cut it to "anna"`},
+		"the admin":                {"a.txt", "Admin\n", "", `a.txt:1: "Admin": this is the admin`},
+		"a broker under the rule":  {"a.txt", "kafka\n", "", `a.txt:1: "kafka": this is the user name of broker kafka-1`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
@@ -125,9 +125,9 @@ func TestRoster(t *testing.T) {
 	}
 }
 
-func TestAcceptNamesAllThatIsRefused(t *testing.T) {
+func TestAcceptReportsAllRefusals(t *testing.T) {
 	list := roster{file: "r", lines: []line{{1, "anna"}, {2, "a-b"}, {3, "c-d"}}}
-	_, err := accept(program(t), list, nil)
+	_, err := class(t.TempDir()).accept(program(t), list)
 	if err == nil || err.Error() != "2 of 3 names refused, nothing was done" {
 		t.Error(err)
 	}
@@ -143,7 +143,7 @@ func TestOrderOfNames(t *testing.T) {
 
 func TestEnrolledAreTheFolders(t *testing.T) {
 	c := class(t.TempDir())
-	if _, err := c.enrolled(program(t), ""); err == nil || !strings.Contains(err.Error(), "enroll issue") {
+	if _, err := c.enrolled(program(t), ""); err == nil || !strings.Contains(err.Error(), "no student's folder") {
 		t.Errorf("without folders: %v", err)
 	}
 	for _, dir := range []string{c.student("client10"), c.student("client2"), c.student(".hidden"), c.broker("kafka-1")} {
@@ -151,7 +151,7 @@ func TestEnrolledAreTheFolders(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(c.archive("client2"), nil, 0o600); err != nil {
+	if err := os.WriteFile(c.student("client2")+".zip", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	names, err := c.enrolled(program(t), "")

@@ -17,117 +17,83 @@ import (
 
 func remove() {
 	program := cli.New("enroll remove <student>",
-		"Takes a student's rights away and deletes the student's topic with all its messages.\n"+
-			"Asks before it does.",
+		"Removes the rights of a student, and deletes the student's topic with all its messages.\n"+
+			"Asks first.",
 		"enroll remove client7 --auth creds/admin")
-	found := settings.AddFlags(program.Flags)
+	auth := settings.AddFlags(program.Flags)
 	yes := program.Flags.BoolP("yes", "y", false, "do not ask")
 
 	run(program, func(ctx context.Context, args []string) error {
-		ask := func(question string) (bool, error) { return askAt(ctx, program, question) }
-		if *yes {
-			ask = func(string) (bool, error) { return true, nil }
-		} else if !terminal.Is(os.Stdin) {
-			return &cli.Misuse{Problem: "remove asks first, and nobody is at a terminal to answer: --yes does without"}
+		if !*yes && !terminal.Is(os.Stdin) {
+			return &cli.Misuse{Problem: "without a terminal, remove cannot ask: --yes is missing"}
 		}
-		err := found.Find()
-		if err != nil {
-			return err
-		}
-		class := classOf(found.Folder)
-		student, err := class.removable(program, args[1])
-		if err != nil {
-			return err
-		}
-		a, err := openAdmin(ctx, program, found)
+		a, err := openAdmin(ctx, program, auth)
 		if err != nil {
 			return err
 		}
 		defer a.Close()
-		if done, err := a.remove(ctx, program, student, ask); !done || err != nil {
+		// This refuses the admin and the brokers: without their rights nobody could change the cluster.
+		students, err := a.class.accept(program, rosterOf(args[1]))
+		if err != nil {
 			return err
 		}
-		if _, err := os.Stat(class.student(student)); err == nil {
-			program.Say("%s is still there: as long as it is, apply enrolls %s again, and check misses the topic",
-				class.student(student), student)
+		student := students[0]
+		if !*yes {
+			question := fmt.Sprintf("remove all rights of %s and delete topic %s with all its messages? [y/N] ", principal(student), student)
+			if err := askAtTerminal(ctx, program, question); err != nil {
+				return err
+			}
 		}
-		return nil
+		return a.remove(ctx, program, student)
 	})
 }
 
-// removable is the user whom the name means, unless that is the admin or a broker: without their
-// rights the cluster would be nobody's.
-func (c class) removable(program *cli.Program, name string) (string, error) {
-	nodes, err := c.nodes()
+// remove removes the rights and the topic of a student. The rights go first, so that nobody uses the
+// topic while it is deleted.
+func (a *admin) remove(ctx context.Context, program *cli.Program, student string) error {
+	removed, err := a.withdraw(ctx, principal(student))
 	if err != nil {
-		return "", err
+		return fmt.Errorf("rights of %s: %w", principal(student), err)
 	}
-	names, err := accept(program, roster{lines: []line{{name: name}}}, nodes)
-	if err != nil {
-		return "", err
+	program.Say("removed %d rights of %s", removed, principal(student))
+	response, err := a.DeleteTopic(ctx, student)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		program.Say("topic %s does not exist", student)
+	} else if err != nil {
+		return fmt.Errorf("topic %s: %w", student, refusal(err, &response.ErrMessage))
+	} else {
+		program.Say("deleted topic %s", student)
 	}
-	return names[0], nil
+	if folder := a.class.student(student); exists(folder) {
+		program.Say("%s still exists, so enroll apply would make topic %s again", folder, student)
+		program.Hint("delete this folder")
+	}
+	return nil
 }
 
-// remove withdraws rights and topic, and tells whether it did: ask may say no.
-func (a *admin) remove(ctx context.Context, program *cli.Program, student string, ask func(string) (bool, error)) (bool, error) {
-	who := principal(student)
-	rights, err := rightsKnownTo(ctx, a.raw, &who)
-	if err != nil {
-		return false, err
-	}
-	topics, err := a.ListTopics(ctx, student)
-	if err != nil {
-		return false, refusal(err, "")
-	}
-	there := topics.Has(student)
-	if !there && len(rights) == 0 {
-		program.Say("%s has neither topic nor rights", student)
-		return true, nil
-	}
-	question := fmt.Sprintf("withdraw the %d rights of %s", len(rights), who)
-	if there {
-		question += fmt.Sprintf(" and delete topic %s with all its messages", student)
-	}
-	if sure, err := ask(question); !sure || err != nil {
-		return false, err
-	}
-
-	// The rights go first, so that nobody uses the topic while it goes.
-	gone, err := a.withdraw(ctx, who)
-	if err != nil {
-		return false, fmt.Errorf("%d of %d rights withdrawn: %w", gone, len(rights), err)
-	}
-	if there {
-		response, err := a.DeleteTopic(ctx, student)
-		if err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
-			return false, fmt.Errorf("%d rights withdrawn, but topic %s is not deleted: %w", gone, student, refusal(err, response.ErrMessage))
-		}
-		program.Say("topic %s deleted", student)
-	}
-	program.Say("%d rights of %s withdrawn", gone, who)
-	return true, nil
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
-// askAt puts a question to whoever sits at the terminal. Only a yes is one.
-func askAt(ctx context.Context, program *cli.Program, question string) (bool, error) {
-	program.Bottom(question + "? [y/N] ")
+// askAtTerminal asks the user. If the answer is not y or yes, it returns cli.ErrDone.
+func askAtTerminal(ctx context.Context, program *cli.Program, question string) error {
+	program.Bottom(question)
 	answer := make(chan string, 1)
 	go func() {
 		text, _ := bufio.NewReader(os.Stdin).ReadString('\n')
-		answer <- text
+		answer <- strings.ToLower(strings.TrimSpace(text))
 	}()
 	select {
 	case <-ctx.Done():
 		program.Bottom("")
-		return false, ctx.Err()
+		return ctx.Err()
 	case text := <-answer:
 		program.Entered()
-		switch strings.ToLower(strings.TrimSpace(text)) {
-		case "y", "yes":
-			return true, nil
+		if text == "y" || text == "yes" {
+			return nil
 		}
 		program.Say("nothing was done")
-		return false, nil
+		return cli.ErrDone
 	}
 }

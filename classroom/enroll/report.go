@@ -1,27 +1,28 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
+	"text/tabwriter"
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/terminal"
 )
 
-// result is how something looks.
+// result is the result of one check.
 type result string
 
 const (
 	ok      result = "ok"
-	note    result = "note"  // worth knowing, but nothing is wrong
-	wrong   result = "WRONG" // the reason for status 1
-	skipped result = "-"     // could not be looked at
+	note    result = "note"  // the staff should know it, but nothing is wrong
+	wrong   result = "WRONG" // the command ends with status 1
+	skipped result = "-"     // it could not be checked
 )
 
-// finding is what was looked at in the cluster, and what was seen.
+// finding is what the check has found about one part of the cluster.
 type finding struct {
 	What   string `json:"what"`
 	Result result `json:"result"`
@@ -30,35 +31,26 @@ type finding struct {
 
 // report is what enroll check has found.
 type report struct {
-	OK       bool      `json:"ok"`
-	Cluster  []finding `json:"cluster"`
-	Students []visited `json:"students"`
+	OK       bool            `json:"ok"`
+	Cluster  []finding       `json:"cluster"`
+	Students []studentResult `json:"students"`
 }
 
-// wrongs counts the findings and the students that are not as they should be.
-func (r *report) wrongs() (findings, students int) {
+// judge sets OK, and returns a summary.
+func (r *report) judge() string {
+	findings, students := 0, 0
 	for _, f := range r.Cluster {
 		if f.Result == wrong {
 			findings++
 		}
 	}
-	for _, v := range r.Students {
-		if len(v.Problems) > 0 {
+	for _, s := range r.Students {
+		if len(s.Problems) > 0 {
 			students++
 		}
 	}
-	return findings, students
-}
-
-func (r *report) judge() {
-	findings, students := r.wrongs()
-	r.OK = findings+students == 0
-}
-
-func (r *report) summary() string {
-	findings, students := r.wrongs()
-	if r.OK {
-		return fmt.Sprintf("all is as it should be: the cluster, and %s of %[1]s students", cli.Count(len(r.Students)))
+	if r.OK = findings+students == 0; r.OK {
+		return fmt.Sprintf("the cluster is ok, %s of %[1]s students are ok", cli.Count(len(r.Students)))
 	}
 	return fmt.Sprintf("wrong: %d of %d lines about the cluster, %s of %s students",
 		findings, len(r.Cluster), cli.Count(students), cli.Count(len(r.Students)))
@@ -70,53 +62,25 @@ func (r *report) writeJSON(w io.Writer) error {
 	return encoder.Encode(r)
 }
 
-// writeTable prints two tables: the cluster, and the students. A row that is not as it should be has
-// the word WRONG in it.
+// writeTable prints two tables: the cluster and the students. A row with a problem has the text WRONG
+// in it.
 func (r *report) writeTable(w io.Writer) error {
-	cluster := table{{"CLUSTER", "RESULT", "DETAIL"}}
+	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(cells ...string) {
+		for i, cell := range cells { // a cell can contain text from a broker
+			cells[i] = strings.ReplaceAll(string(terminal.Escape([]byte(cell))), "\t", " ")
+		}
+		fmt.Fprintln(columns, strings.Join(cells, "\t"))
+	}
+	row("CLUSTER", "RESULT", "DETAIL")
 	for _, f := range r.Cluster {
-		cluster.row(f.What, string(f.Result), f.Detail)
+		row(f.What, string(f.Result), f.Detail)
 	}
-	if err := cluster.write(w); err != nil {
-		return err
+	row("")
+	row("STUDENT", "CERTIFICATE", "UNTIL", "TOPIC", "WRITE", "READ", "OTHERS", "GROUP", "PROBLEMS")
+	for _, s := range r.Students {
+		row(s.Student, string(s.Certificate), s.Expires, string(s.Topic), string(s.Write), string(s.Read),
+			string(s.Others), string(s.Group), cmp.Or(strings.Join(s.Problems, "; "), "none"))
 	}
-	if _, err := fmt.Fprintln(w); err != nil {
-		return err
-	}
-	students := table{{"STUDENT", "CERTIFICATE", "UNTIL", "TOPIC", "WRITE", "READ", "OTHERS", "GROUP", "PROBLEMS"}}
-	for _, v := range r.Students {
-		students.row(v.Student, string(v.Certificate), v.Expires, string(v.Topic), string(v.Write), string(v.Read),
-			string(v.Others), string(v.Group), strings.Join(v.Problems, "; "))
-	}
-	return students.write(w)
-}
-
-// table aligns its columns. Unlike text/tabwriter it does so for a row that ends early, too.
-type table [][]string
-
-func (t *table) row(cells ...string) {
-	for i, cell := range cells {
-		// A broker's own words may be in it.
-		cells[i] = strings.ReplaceAll(string(terminal.Escape([]byte(cell))), "\t", " ")
-	}
-	*t = append(*t, cells)
-}
-
-func (t table) write(w io.Writer) error {
-	widths := make([]int, len(t[0]))
-	for _, cells := range t {
-		for i, cell := range cells {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	var text strings.Builder
-	for _, cells := range t {
-		var line strings.Builder
-		for i, cell := range cells {
-			fmt.Fprintf(&line, "%-*s  ", widths[i], cell)
-		}
-		text.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-	}
-	_, err := io.WriteString(w, text.String())
-	return err
+	return columns.Flush()
 }
