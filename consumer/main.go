@@ -42,25 +42,26 @@ func main() {
 		}
 
 		// Make the client, which joins the group. The comments name the options of other clients.
+		// member.Options() has the options that are not the lesson.
 		client, err := kgo.NewClient(append(member.Options(),
 			kgo.SeedBrokers(member.Brokers...), // bootstrap.servers
 			kgo.DialTLSConfig(member.TLS),      // security.protocol=SSL, ssl.keystore.location
 			kgo.ConsumeTopics(topic),
 			kgo.ConsumerGroup(*name),                        // group.id
 			kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
-			kgo.AutoCommitMarks(),                           // enable.auto.commit, for what we mark
-			kgo.BlockRebalanceOnPoll(),                      // no rebalance until AllowRebalance
+			kgo.AutoCommitMarks(),                           // enable.auto.commit: only marked
+			kgo.BlockRebalanceOnPoll(),                      // partitions move in AllowRebalance
 		)...)
 		if err != nil {
 			return err
 		}
-		defer member.Leave(client) // the other members of the group get our partitions at once
+		defer member.Leave(client) // commits what is marked, and leaves the group
 
 		for printed := 0; printed < *count; {
 			// Wait for messages. There may be many at once: take no more than we will print.
 			fetches := client.PollRecords(ctx, *count-printed)
 			if err := member.Check(ctx, fetches); err != nil {
-				return err
+				return err // Ctrl-C, or an error that does not go away with time
 			}
 			for message := range fetches.RecordsAll() {
 				out.Print(message)
@@ -69,8 +70,8 @@ func main() {
 			if err := out.Flush(); err != nil {
 				return err // not marked, so the group reads these messages again
 			}
-			// They are printed, so the client may commit them. It does so every 5 seconds.
-			client.MarkCommitRecords(group.Last(fetches)...)
+			// They are printed. Mark the last one of each partition: this includes all before it.
+			client.MarkCommitRecords(group.Last(fetches)...) // committed every 5 seconds
 			client.AllowRebalance()
 		}
 		return nil

@@ -1,8 +1,8 @@
 // Producer sends each line of standard input to a topic, as one message.
 //
 // Type a line. The broker answers with the partition and the offset of the message. A topic is a
-// set of logs, the partitions, and an offset is a position in one of them. A message without a key
-// goes to any partition. Messages with the same key stay in one partition, in order.
+// set of partitions, and an offset is a position in one of them. A message without a key goes to
+// any partition. Messages with the same key stay in one partition, in order.
 //
 // Usage:
 //
@@ -43,8 +43,8 @@ func main() {
 			kgo.SeedBrokers(here.Brokers...), // bootstrap.servers
 			kgo.DialTLSConfig(here.TLS),      // security.protocol=SSL, ssl.keystore.location
 			kgo.DefaultProduceTopic(topic),
-			kgo.RequiredAcks(kgo.AllISRAcks()), // acks=all: every replica in sync has the message
-			kgo.MaxBufferedBytes(64<<20),       // buffer.memory: with more, Produce waits
+			kgo.RequiredAcks(kgo.AllISRAcks()), // acks=all: wait for all copies (replicas in sync)
+			kgo.MaxBufferedBytes(64<<20),       // buffer.memory: when it is full, Produce waits
 		)...)
 		if err != nil {
 			return err

@@ -50,13 +50,13 @@ func main() {
 			kgo.ConsumeTopics(topic),
 			kgo.ConsumerGroup(name),       // group.id
 			kgo.ConsumeResetOffset(reset), // auto.offset.reset=earliest or latest
-			kgo.AutoCommitMarks(),         // enable.auto.commit, for what we mark
-			kgo.BlockRebalanceOnPoll(),    // no rebalance until AllowRebalance
+			kgo.AutoCommitMarks(),         // enable.auto.commit: only marked
+			kgo.BlockRebalanceOnPoll(),    // partitions move in AllowRebalance
 		)...)
 		if err != nil {
 			return err
 		}
-		defer member.Leave(client) // the other members of the group get our partitions at once
+		defer member.Leave(client) // commits what is marked, and leaves the group
 
 		for printed := 0; printed < *count; {
 			fetches := client.PollRecords(ctx, *count-printed) // waits for messages
@@ -68,9 +68,9 @@ func main() {
 				printed++
 			}
 			if err := out.Flush(); err != nil {
-				return err // not marked, so the group reads these messages again
+				return err
 			}
-			client.MarkCommitRecords(group.Last(fetches)...) // printed, so we may commit them
+			client.MarkCommitRecords(group.Last(fetches)...) // printed: the client may commit them
 			client.AllowRebalance()
 		}
 		return nil

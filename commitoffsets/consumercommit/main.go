@@ -21,7 +21,7 @@ func main() {
 	program := cli.New("consumercommit <topic> <group>", "Prints, stores and commits each message.",
 		"consumercommit client60 my_group --store-time 5s")
 	auth := settings.AddFlags(program.Flags)
-	takes := program.Flags.Duration("store-time", 10*time.Second, "how long to store a message")
+	storeTime := program.Flags.Duration("store-time", 10*time.Second, "time to store a message")
 	out := display.To(os.Stdout, display.Value)
 
 	program.Run(func(ctx context.Context, args []string) error {
@@ -38,7 +38,7 @@ func main() {
 			kgo.ConsumerGroup(name),                           // group.id
 			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // auto.offset.reset=earliest
 			kgo.DisableAutoCommit(),                           // enable.auto.commit=false
-			kgo.BlockRebalanceOnPoll(),                        // no rebalance until AllowRebalance
+			kgo.BlockRebalanceOnPoll(),                        // partitions move in AllowRebalance
 		)...)
 		if err != nil {
 			return err
@@ -50,16 +50,16 @@ func main() {
 				return err
 			}
 			for message := range fetches.RecordsAll() {
-				if err := store(ctx, out, message, *takes); err != nil {
+				if err := store(ctx, out, message, *storeTime); err != nil {
 					return member.NotCommitted(message, err) // it will be read again
 				}
-				// Commit exactly this message. Retry repeats it until a broker answers.
+				// Commit the message. Retry calls commit again until a broker answers.
 				commit := func(c context.Context) error { return client.CommitRecords(c, message) }
-				switch committed, err := member.Retry(ctx, message, commit); {
-				case err != nil:
-					return err
-				case committed:
+				committed, err := member.Retry(ctx, message, commit)
+				if committed {
 					out.Line("Message committed")
+				} else if err != nil {
+					return err
 				}
 			}
 			client.AllowRebalance()

@@ -46,8 +46,8 @@ func main() {
 			kgo.ConsumerGroup(name),                         // group.id
 			kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
 			kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
-			kgo.AutoCommitMarks(),                           // enable.auto.commit, for what we mark
-			kgo.BlockRebalanceOnPoll(),                      // no rebalance until AllowRebalance
+			kgo.AutoCommitMarks(),                           // enable.auto.commit: only marked
+			kgo.BlockRebalanceOnPoll(),                      // partitions move in AllowRebalance
 			// A rebalance takes all partitions away from all members, and then assigns them anew.
 			kgo.OnPartitionsRevoked(func(ctx context.Context, c *kgo.Client, p map[string][]int32) {
 				err := c.CommitMarkedOffsets(ctx) // the next member starts at these offsets

@@ -1,8 +1,8 @@
 // Producer sends each line of standard input to a topic, with the key 0, 1, 2 and so on.
 //
-// The key decides the partition: its hash, modulo the number of partitions. So the messages reach
-// all members of a consumer group. Messages with the same key would always be in one partition, in
-// order.
+// The key decides the partition: its hash, modulo the number of partitions. Different keys spread
+// the messages over the partitions, and so over the members of a group. Messages with the same key
+// would always be in one partition, in order.
 //
 // Usage:
 //
@@ -40,8 +40,8 @@ func main() {
 			kgo.SeedBrokers(here.Brokers...), // bootstrap.servers
 			kgo.DialTLSConfig(here.TLS),      // security.protocol=SSL, ssl.keystore.location
 			kgo.DefaultProduceTopic(topic),
-			kgo.RequiredAcks(kgo.AllISRAcks()), // acks=all: every replica in sync has the message
-			kgo.MaxBufferedBytes(64<<20),       // buffer.memory: with more, Produce waits
+			kgo.RequiredAcks(kgo.AllISRAcks()), // acks=all: wait for all copies (replicas in sync)
+			kgo.MaxBufferedBytes(64<<20),       // buffer.memory: when it is full, Produce waits
 		)...)
 		if err != nil {
 			return err
@@ -55,7 +55,7 @@ func main() {
 		input := deliver.Stdin(program, here, client)
 		key := 0
 		for number, line := range input.Lines(ctx) {
-			message := &kgo.Record{Key: strconv.AppendInt(nil, int64(key), 10), Value: line}
+			message := &kgo.Record{Key: []byte(strconv.Itoa(key)), Value: line}
 			key++
 			client.Produce(sending, message, func(message *kgo.Record, err error) {
 				if err == nil && input.Typed {

@@ -1,6 +1,6 @@
 // Package cluster connects a program to its cluster. It first checks the cluster, the topic, the group
-// and the rights, and explains in plain words what is wrong. From then on it reports each broker that
-// becomes unreachable, and that is reachable again.
+// and the rights, and explains in plain words what is wrong. From then on it reports when a broker
+// becomes unreachable, and when it is reachable again.
 package cluster
 
 import (
@@ -42,10 +42,10 @@ type Needs struct {
 	Group string // the consumer group to join; empty: none
 }
 
-// Open finds the settings, loads the credentials and checks the cluster: the brokers are reachable, they accept the
-// credentials, the topic exists, and the credentials have the rights that the program needs. It
-// takes less than five seconds, and each error has a hint. If some brokers do not answer, Open
-// reports them and continues with the others.
+// Open finds the settings, loads the credentials and checks the cluster. The brokers must be
+// reachable and accept the credentials. The topic must exist, and the credentials must have the
+// rights that the program needs. Open takes less than five seconds, and its errors have hints. If
+// some brokers do not answer, Open reports them and continues with the others.
 func Open(ctx context.Context, program *cli.Program, found *settings.Settings, needs Needs) (*Cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()

@@ -24,12 +24,12 @@ const (
 	prompt = "> "
 	// mostReports is how many lines that were not delivered are reported one by one.
 	mostReports = 10
-	// Lines come from the reader in chunks: to hand over each line alone would cost more than to send it.
+	// Lines come from the reader in chunks: handing over single lines would cost more than sending them.
 	chunkLines = 256
 	chunkBytes = 64 << 10
 )
 
-// Input is standard input, line by line, with the fate of each line.
+// Input is standard input, line by line, with the result of each line.
 type Input struct {
 	// Typed is whether the lines are typed at a terminal: then each line is acknowledged before the
 	// next prompt.

@@ -1,5 +1,5 @@
-// Package group adds to a member of a consumer group what is not part of the lesson: it checks the
-// group, prints which partitions the member has, explains errors, and leaves the group in time.
+// Package group does the work of a group member that is not part of the lesson: it checks the group,
+// prints which partitions the member has, explains errors, and leaves the group in time.
 //
 // The line with the assigned partitions is a promise: every message that is produced after it is
 // received, by this member or by the next one that gets the partition. See positions.go.
@@ -66,7 +66,8 @@ func Open(ctx context.Context, program *cli.Program, found *settings.Settings, t
 	return m, nil
 }
 
-// Options are the options that a member needs beside those of the lesson.
+// Options are the options that every member needs. The program's own options come after them, and
+// replace them.
 func (m *Member) Options() []kgo.Opt {
 	return append(m.cluster.Options(),
 		kgo.WithHooks(m),
@@ -115,8 +116,8 @@ func (m *Member) Check(ctx context.Context, fetches kgo.Fetches) error {
 	return nil
 }
 
-// Last returns the last message of each partition. To mark or commit it is to do so with all
-// messages before it.
+// Last returns the last message of each partition. A mark or a commit of it includes all messages
+// before it.
 func Last(fetches kgo.Fetches) (last []*kgo.Record) {
 	fetches.EachPartition(func(partition kgo.FetchTopicPartition) {
 		if n := len(partition.Records); n > 0 {
@@ -129,9 +130,9 @@ func Last(fetches kgo.Fetches) (last []*kgo.Record) {
 // Retry commits the message, and repeats it until a broker answers: franz-go itself gives up after half
 // a minute at most. After the end of ctx, there is half a second left. Commit calls CommitRecords.
 //
-// Retry reports whether the message is committed. If it is not because the group has removed this
-// member, Retry prints that, and the loop continues with the messages that the member gets next. Any
-// other failure is an error that ends the loop: the commit of a later message would include this one.
+// Retry reports whether the message is committed. If the group has removed this member, it is not.
+// Retry prints that, and the loop continues with the messages that the member gets next. Any other
+// failure is an error that ends the loop: the commit of a later message would include this one.
 func (m *Member) Retry(ctx context.Context, message *kgo.Record, commit func(context.Context) error) (
 	committed bool, err error,
 ) {

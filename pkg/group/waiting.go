@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// joinTime is how long a member joins without a line about it.
+	// joinTime: a member that joins for longer prints a line.
 	joinTime = time.Second
-	// quietTime is how long the members of a rebalance may stay the same without a line about it. The
+	// quietTime: if the members of a rebalance stay the same for longer, the member prints a line. The
 	// other members notice a rebalance with their next heartbeat, within 3 seconds. A new group waits
 	// 3 seconds for more members (group.initial.rebalance.delay.ms), and 3 more if one came.
 	quietTime = 5 * time.Second
@@ -35,7 +35,7 @@ func (m *Member) wait() {
 	go m.reportWaiting(ctx, m.waiting)
 }
 
-// stopWaiting returns whether there was a line about it.
+// stopWaiting ends the wait, and returns whether it printed a line.
 func (m *Member) stopWaiting() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -5,20 +5,20 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/tlsconf"
 )
 
-// Three complete clients to start an assignment from. Each needs these addresses, and your topic
-// instead of client60.
+// Three complete clients to start an assignment from. Copy the body of one into your func main. Use
+// your topic instead of client60, and the addresses in your client-ssl.properties.
 var brokers = []string{"localhost:19093", "localhost:29093", "localhost:39093"}
 
 // A producer sends one message to a topic, and waits until the brokers have stored it.
 func Example_producer() {
-	// Load your key and certificate, and the authority of the brokers, from the folder auth.
+	// Load your keystore and the brokers' authority from the folder auth. cc2023 is the password of
+	// the keystore. The function prints warnings.
 	credentials, err := tlsconf.Load("auth", "cc2023", func(flaw error) { log.Print(flaw) })
 	if err != nil {
 		log.Fatal(err)
@@ -46,7 +46,8 @@ func Example_producer() {
 
 // A consumer reads a topic from its oldest message. It reads alone, without a group.
 func Example_consumer() {
-	// Load your key and certificate, and the authority of the brokers, from the folder auth.
+	// Load your keystore and the brokers' authority from the folder auth. cc2023 is the password of
+	// the keystore. The function prints warnings.
 	credentials, err := tlsconf.Load("auth", "cc2023", func(flaw error) { log.Print(flaw) })
 	if err != nil {
 		log.Fatal(err)
@@ -85,7 +86,8 @@ func Example_consumer() {
 // each message after it has processed it. If it stops before the commit, the group reads the message
 // again.
 func Example_groupMember() {
-	// Load your key and certificate, and the authority of the brokers, from the folder auth.
+	// Load your keystore and the brokers' authority from the folder auth. cc2023 is the password of
+	// the keystore. The function prints warnings.
 	credentials, err := tlsconf.Load("auth", "cc2023", func(flaw error) { log.Print(flaw) })
 	if err != nil {
 		log.Fatal(err)
@@ -97,7 +99,6 @@ func Example_groupMember() {
 		kgo.WithLogger(kgo.BasicLogger(os.Stderr, kgo.LogLevelWarn, nil)),
 		kgo.ConsumeTopics("client60"), kgo.ConsumerGroup("client60_group"),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // where a new group begins
-		kgo.SessionTimeout(6*time.Second),                 // when the group replaces a dead member
 		kgo.DisableAutoCommit(),                           // only CommitRecords commits
 	)
 	if err != nil {
