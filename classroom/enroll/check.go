@@ -26,7 +26,7 @@ const (
 	// Most of a student's check is the 3 seconds that a broker waits for more members of a new group
 	// (group.initial.rebalance.delay.ms).
 	studentsAtOnce = 60
-	stepTime       = 15 * time.Second // limits each step of it, for example to join a group
+	stepTime       = 30 * time.Second // limits each step of it, for example to join a group
 	sessionTime    = 10 * time.Second // when a group removes our member, if we cannot leave
 
 	groupPrefix  = "enroll-check-" // of each group that a check makes
@@ -36,13 +36,12 @@ const (
 
 func check() {
 	program := cli.New("enroll check [student]",
-		"Logs in as each student. The student must be able to write and read the own topic and to join a\n"+
-			"group, but not to use another student's topic. Also checks the brokers: their addresses and\n"+
+		"Logs in as each student. The student must be able to use the own topic and to join a group,\n"+
+			"but not to use another student's topic. Also checks the brokers: their addresses and\n"+
 			"certificates, the copies of the topics, and how long the topics keep messages.\n"+
 			"Ends with status 1 if anything is wrong.\n\n"+
 			"It writes one message with the key \""+messageKey+"\" to each student's topic, and deletes it at the end.\n"+
-			"If older messages are in the same partition, it stays there: Kafka deletes messages in order only.\n"+
-			"Then it disappears after the retention time of the topic.",
+			"Kafka deletes messages in order only: behind older messages, it stays for the topic's retention time.",
 		"enroll check --auth creds/admin\nenroll check client7 --auth creds/admin --json")
 	auth := settings.AddFlags(program.Flags)
 	asJSON := program.Flags.Bool("json", false, "print JSON instead of a table")

@@ -134,7 +134,7 @@ func (r *studentResult) checkRights(ctx context.Context, client *kgo.Client, oth
 		case err != nil:
 			r.Others = r.problem("others: topic %s: %s", other, brief(err))
 		case mayWrite:
-			r.Others = r.problem("others: may write topic %s", other)
+			r.Others = r.problem("others: may write to topic %s", other)
 		case mayRead:
 			r.Others = r.problem("others: may read topic %s", other)
 		}
