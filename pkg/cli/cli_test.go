@@ -76,7 +76,7 @@ func TestStatus(t *testing.T) {
 	}{
 		{"nothing left to do", context.Background(), fmt.Errorf("%w", ErrDone), 0, ""},
 		{"asked to stop", stopped, context.Canceled, 0, ""},
-		{"asked to stop, with something to tell", stopped, Stopped("not stored"), 0, "does: not stored\n"},
+		{"asked to stop, with a line to print", stopped, Stopped("not stored"), 0, "does: not stored\n"},
 		{"cancelled by somebody else", context.Background(), context.Canceled, 1, "does: context canceled\n"},
 		{"failed while being stopped", stopped, errors.New("lost it"), 1, "does: lost it\n"},
 		{"reader gone", context.Background(), fmt.Errorf("write: %w", syscall.EPIPE), 0, ""},

@@ -72,6 +72,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/embedded"
+	"tkafka/pkg/group"
 	"tkafka/pkg/issuer"
 )
 
@@ -178,6 +179,7 @@ func setup(env *testscript.Env, e *environment) error {
 	}
 	env.Setenv("BROKERS", strings.Join(brokers, ","))
 	env.Setenv("TOPIC", s.topic)
+	env.Setenv("ASSIGNED", group.Assigned.String())
 	if s.keepTopic {
 		return nil
 	}
