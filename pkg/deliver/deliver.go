@@ -27,6 +27,8 @@ const (
 	// Lines come from the reader in chunks: handing over single lines would cost more than sending them.
 	chunkLines = 256
 	chunkBytes = 64 << 10
+	// chunksAhead is how far the reader may be ahead: with fewer, it waits for the client and back.
+	chunksAhead = 8
 )
 
 // Input is standard input, line by line, with the result of each line.
@@ -73,7 +75,7 @@ func (in *Input) Lines(ctx context.Context) iter.Seq2[int64, []byte] {
 		}
 		// A goroutine reads, because nothing can interrupt a read: a signal must end the program even
 		// when nobody types.
-		wanted, chunks := make(chan struct{}), make(chan chunk, 1)
+		wanted, chunks := make(chan struct{}), make(chan chunk, chunksAhead)
 		go in.readAll(ctx, wanted, chunks)
 		for {
 			if in.Typed {
