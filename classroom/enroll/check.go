@@ -153,7 +153,7 @@ func (c *checker) cleanUp(ctx context.Context) finding {
 		ours := slices.DeleteFunc(slices.Clone(left), func(group string) bool { return !strings.HasPrefix(group, c.groupOf("")) })
 		c.DeleteGroups(ctx, ours...)
 		// A busy broker can miss that our member leaves. It then deletes the group after sessionTime only.
-		if err != nil || len(ours) == 0 || !pause(ctx, 100*time.Millisecond) {
+		if err != nil || len(ours) == 0 || !cli.Pause(ctx, 100*time.Millisecond) {
 			break
 		}
 	}
@@ -193,16 +193,6 @@ func (c *checker) deleteMessages(ctx context.Context) (deleted int) {
 		}
 	})
 	return deleted
-}
-
-// pause waits, and returns false if the context ends.
-func pause(ctx context.Context, duration time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(duration):
-		return true
-	}
 }
 
 // few lists the first of many names.

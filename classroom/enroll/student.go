@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"tkafka/pkg/cli"
 	"tkafka/pkg/cluster"
 	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
@@ -190,7 +191,7 @@ func (r *studentResult) checkGroup(ctx, late context.Context, client *kgo.Client
 	late, cancelLate := context.WithTimeout(late, stepTime)
 	defer cancelLate()
 	err := joinAndLeave(ctx, late, client, group)
-	for err != nil && !errors.Is(err, kerr.GroupAuthorizationFailed) && pause(ctx, 250*time.Millisecond) {
+	for err != nil && !errors.Is(err, kerr.GroupAuthorizationFailed) && cli.Pause(ctx, 250*time.Millisecond) {
 		err = joinAndLeave(ctx, late, client, group)
 	}
 	if r.Group = ok; err != nil {

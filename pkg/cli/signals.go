@@ -19,6 +19,16 @@ func Grace(ctx context.Context, after time.Duration) (context.Context, context.C
 	}
 }
 
+// Pause waits for d, and returns false at once if the context ends.
+func Pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
 // untilSignalled returns a context that the first signal to stop cancels, and a function that
 // gives the signals their usual meaning again.
 //

@@ -146,7 +146,7 @@ func (m *Member) Retry(ctx context.Context, message *kgo.Record, commit func(con
 		return nil
 	})
 	err = commit(committing)
-	for err != nil && !isKafka(err) && pause(late, 250*time.Millisecond) {
+	for err != nil && !isKafka(err) && cli.Pause(late, 250*time.Millisecond) {
 		err = commit(committing)
 	}
 	switch {

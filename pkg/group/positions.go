@@ -85,10 +85,8 @@ func (m *Member) bounds(ctx context.Context, partitions map[int32]kgo.Offset) (
 		if fatal := m.fatal(err); fatal != nil {
 			return nil, nil, 0, err
 		}
-		select {
-		case <-ctx.Done():
+		if !cli.Pause(ctx, 250*time.Millisecond) {
 			return nil, nil, 0, ctx.Err()
-		case <-time.After(250 * time.Millisecond):
 		}
 	}
 }

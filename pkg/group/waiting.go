@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+
+	"tkafka/pkg/cli"
 )
 
 const (
@@ -52,7 +54,7 @@ func (m *Member) stopWaiting() bool {
 // rebalance. It was killed, or it is still busy with a message. Then the members stay the same, while
 // a group that waits for more members gets new ones or continues.
 func (m *Member) reportWaiting(ctx context.Context, w *waiting) {
-	if !pause(ctx, joinTime) {
+	if !cli.Pause(ctx, joinTime) {
 		return
 	}
 	m.sayWaiting(w, "joining group "+m.group)
@@ -66,7 +68,7 @@ func (m *Member) reportWaiting(ctx context.Context, w *waiting) {
 				": it was killed (the group waits up to 45 s), or it is busy with a message")
 			return
 		}
-		if !pause(ctx, time.Second) {
+		if !cli.Pause(ctx, time.Second) {
 			return
 		}
 	}
@@ -94,14 +96,5 @@ func (m *Member) sayWaiting(w *waiting, text string) {
 	if m.waiting == w {
 		w.printed = true
 		m.program.Say("%s", text)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
 	}
 }
