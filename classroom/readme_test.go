@@ -19,13 +19,14 @@ import (
 
 // elsewhere are commands that this test must not run, with what runs them instead.
 var elsewhere = map[string]string{
-	"go run ./classroom/tour":                                     "the test of classroom/tour",
-	"go run ./classroom/tour --auth auth --topic client7":         "the test of classroom/tour, and .ci/real",
-	"go test ./...":                                               "this is a part of it",
-	".ci/real 4.3.1 300":                                          ".ci/run",
-	"pkill -9 consumercommit":                                     "nothing: it would end the programs of other tests",
-	"scp -r auth you@your-vm:tkafka/":                             "nothing: there is no such machine",
-	"ssh you@your-vm chmod 600 tkafka/auth/kafka.keystore.pkcs12": "nothing: there is no such machine",
+	"go run ./classroom/tour":                             "the test of classroom/tour",
+	"go run ./classroom/tour --auth auth --topic client7": "the test of classroom/tour, and .ci/real",
+	"go test ./...":                                       "this is a part of it",
+	".ci/real 4.3.1 300":                                  ".ci/run",
+	"pkill -9 consumercommit":                             "nothing: it would end the programs of other tests",
+	"cp ~/Downloads/client60/* auth/":                     "nothing: there is no such folder",
+	"scp -i key.pem ~/Downloads/client60/* ubuntu@your-vm:tkafka/auth/":         "nothing: there is no such machine",
+	"ssh -i key.pem ubuntu@your-vm chmod 600 tkafka/auth/kafka.keystore.pkcs12": "nothing: there is no such machine",
 }
 
 // lineTimeout is how long an expected line may take. It includes the time to compile a program.
@@ -160,7 +161,8 @@ type terminal struct {
 	*process.Process
 	t     *testing.T
 	name  string
-	ready bool // the shell's prompt was the last match
+	adapt func(command string) string // changes a command as the test needs it
+	ready bool                        // the shell's prompt was the last match
 }
 
 // No program prints the prompt of the shell.
@@ -172,7 +174,7 @@ func openTerminal(t *testing.T, dir, name string) *terminal {
 	shell.Dir = dir
 	shell.Env = append(os.Environ(), "PS1="+shellPrompt, "TERM=dumb", "KAFKA_AUTH=", "KAFKA_BROKERS=",
 		"KAFKA_KEYSTORE_PASSWORD="+settings.DefaultPassword)
-	term := &terminal{Process: process.New(shell), t: t, name: name}
+	term := &terminal{Process: process.New(shell), t: t, name: name, adapt: onFreePorts}
 	if err := term.StartOnTerminal(50, 200); err != nil {
 		t.Fatal(err)
 	}
@@ -189,6 +191,14 @@ func openTerminal(t *testing.T, dir, name string) *terminal {
 	term.expect(shellPrompt)
 	term.ready = true
 	return term
+}
+
+// onFreePorts starts the cluster on free ports: a cluster of the reader may use the usual ones.
+func onFreePorts(command string) string {
+	if strings.Contains(command, "./classroom/cluster") {
+		return command + " --ports 0,0,0"
+	}
+	return command
 }
 
 func (term *terminal) press(keys string) {
@@ -224,10 +234,7 @@ func (term *terminal) play(b block) {
 				term.expect(shellPrompt)
 			}
 			term.ready, interrupted = false, false
-			if strings.Contains(command, "./classroom/cluster") {
-				command += " --ports 0,0,0" // a cluster of the reader may use the usual ports
-			}
-			term.press(command + "\n")
+			term.press(term.adapt(command) + "\n")
 			term.expect(`\n`) // its echo
 		case isTyped:
 			term.expect(`> `)

@@ -28,6 +28,7 @@ func main() {
 	auth := settings.AddFlags(program.Flags)
 	count := program.CountFlag("count", "n", "stop after `N` messages (default: never)")
 	out := display.To(os.Stdout, display.Value)
+	program.Flags.VarP(out, "format", "f", "how to print a message, as in kcat: %p %o %k %v")
 
 	program.Run(func(ctx context.Context, args []string) error {
 		topic, name := args[0], group.NewName("commitoffsets")

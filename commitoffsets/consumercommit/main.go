@@ -1,7 +1,7 @@
 // Consumercommit prints one message at a time, stores it, and only then commits it. Stop it before
 // it commits and start it again: the message comes again. So each is stored at least once.
 //
-//	go run ./commitoffsets/consumercommit client60 my_group --store-time 5s
+//	go run ./commitoffsets/consumercommit client60 client60_group --store-time 5s
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 
 func main() {
 	program := cli.New("consumercommit <topic> <group>", "Prints, stores and commits each message.",
-		"consumercommit client60 my_group --store-time 5s")
+		"consumercommit client60 client60_group --store-time 5s")
 	auth := settings.AddFlags(program.Flags)
 	storeTime := program.Flags.Duration("store-time", 10*time.Second, "time to store a message")
 	out := display.To(os.Stdout, display.Value)

@@ -6,7 +6,7 @@
 //
 // Usage:
 //
-//	go run ./consumergroup/consumer client60 my_group
+//	go run ./consumergroup/consumer client60 client60_group
 package main
 
 import (
@@ -24,9 +24,10 @@ import (
 func main() {
 	program := cli.New("consumer <topic> [group]",
 		"Prints the messages of the partitions that the group assigns to this member.",
-		"consumer client60\nconsumer client60 my_group")
+		"consumer client60\nconsumer client60 client60_group")
 	auth := settings.AddFlags(program.Flags)
 	out := display.To(os.Stdout, "partition %p, offset %o, key %k, value %v\n")
+	program.Flags.VarP(out, "format", "f", "how to print a message, as in kcat: %p %o %k %v")
 
 	program.Run(func(ctx context.Context, args []string) error {
 		topic, name := args[0], "consumer_group_1"

@@ -158,9 +158,20 @@ func (p *Program) help() string {
 	for line := range strings.Lines(p.example) {
 		fmt.Fprintf(&help, "  %s\n", strings.TrimSpace(line))
 	}
-	fmt.Fprintf(&help, "\nflags:\n%s", p.Flags.FlagUsages())
+	p.Flags.VisitAll(func(flag *pflag.Flag) {
+		if flag.Value.Type() == "bool" {
+			flag.Value = onOff{flag.Value}
+		}
+	})
+	fmt.Fprintf(&help, "\nflags:\n%s", p.Flags.FlagUsagesWrapped(80))
 	return help.String()
 }
+
+// onOff is a flag without a value in the help: --pause. Of its own type "bool", pflag shows
+// --pause[=true|false].
+type onOff struct{ pflag.Value }
+
+func (onOff) Type() string { return "boolfunc" }
 
 // Version returns what this program was built from: the commit of a release, or what the Go
 // toolchain recorded about the checkout.

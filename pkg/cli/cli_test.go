@@ -40,7 +40,7 @@ func TestArguments(t *testing.T) {
 		{"unknown flag", []string{"t", "latest", "--fast"}, 2, "does: unknown flag: --fast\n"},
 		{"flag behind the arguments", []string{"t", "latest", "--number", "3"}, 0, ""},
 		{"flag with a wrong value", []string{"t", "latest", "-n", "x"}, 2,
-			"does: invalid argument \"x\" for \"-n, --number\" flag: strconv.ParseInt: parsing \"x\": invalid syntax\n"},
+			"does: invalid argument \"x\" for \"-n, --number\" flag: must be an integer\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, said := program(usage)
@@ -166,9 +166,18 @@ func TestGrace(t *testing.T) {
 	<-soon.Done()
 }
 
-func TestHelpHasAnExample(t *testing.T) {
+// The help has an example, fits on a terminal of 80 columns, and shows a switch without a value.
+func TestHelp(t *testing.T) {
 	p, _ := program("does <topic>")
-	if help := p.help(); !bytes.Contains([]byte(help), []byte("for example:\n  does it\n")) {
-		t.Errorf("help has no example: %s", help)
+	p.Flags.Bool("pause", false, "wait for Enter")
+	p.Flags.String("folder", "", strings.Repeat("a long explanation ", 10))
+	help := p.help()
+	if !strings.Contains(help, "for example:\n  does it\n") || !strings.Contains(help, "--pause   ") {
+		t.Errorf("the help is %s", help)
+	}
+	for line := range strings.Lines(help) {
+		if len(line) > 81 {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
 	}
 }
