@@ -71,14 +71,14 @@ func otherKeystore(dir string) string {
 	return ""
 }
 
-// isExposed reports whether other users may read the file, and returns its mode. Where a file system
-// has no such permissions, as on Windows and its disks in WSL, all files look executable.
-func isExposed(path string) (fs.FileMode, bool) {
+// Exposed returns the mode of a file with a private key, and whether it lets other users read the
+// file. On a disk without such permissions, as those of Windows in WSL, all files look executable.
+func Exposed(path string) (mode fs.FileMode, exposed bool) {
 	info, err := os.Stat(path)
 	if err != nil || runtime.GOOS == "windows" {
 		return 0, false
 	}
-	mode := info.Mode().Perm()
+	mode = info.Mode().Perm()
 	return mode, mode&0o077 != 0 && mode&0o111 == 0
 }
 

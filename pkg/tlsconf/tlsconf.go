@@ -92,7 +92,7 @@ func flaws(ca *authority, keystorePath string, chain []*x509.Certificate) (list 
 		list = append(list, hint(fmt.Errorf("%s: a private key is in it", ca.path),
 			"report this to the staff: with the authority's key, anybody can sign certificates"))
 	}
-	if mode, exposed := isExposed(keystorePath); exposed {
+	if mode, exposed := Exposed(keystorePath); exposed {
 		list = append(list, hint(fmt.Errorf("%s: its mode %04o lets other users read your private key", keystorePath, mode),
 			"chmod 600 "+quote(keystorePath)))
 	}
