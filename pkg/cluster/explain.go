@@ -96,7 +96,7 @@ func hintRefused(address string, isDefault, container bool) string {
 	switch {
 	case isDefault && container:
 		return nameBrokers + "; inside a container, localhost is the container itself" +
-			" (for brokers on this machine: docker run --network host)"
+			" (for brokers on your own machine: docker run --network host)"
 	case isDefault:
 		return nameBrokers + "; or start a cluster: go run ./classroom/cluster"
 	case local && container:
