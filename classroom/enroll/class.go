@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
 
 	"tkafka/pkg/cli"
 )
@@ -26,6 +29,21 @@ func (c class) authority() string          { return filepath.Join(string(c), "ca
 func (c class) broker(name string) string  { return filepath.Join(string(c), "brokers", name) }
 func (c class) admin() string              { return filepath.Join(string(c), adminName) }
 func (c class) student(name string) string { return filepath.Join(string(c), "clients", name) }
+
+// lock waits until no other enroll issue makes files in the class. The operating system removes the
+// lock of a killed program.
+func (c class) lock(ctx context.Context, program *cli.Program) (unlock func() error, err error) {
+	lock := flock.New(filepath.Join(string(c), ".lock"), flock.SetPermissions(0o600))
+	locked, err := lock.TryLock()
+	if err == nil && !locked {
+		program.Say("%s: waiting for another enroll issue", c)
+		_, err = lock.TryLockContext(ctx, 100*time.Millisecond)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock %s: %w", c, err)
+	}
+	return lock.Unlock, nil
+}
 
 // classOf returns the class whose admin has this credentials folder.
 func classOf(admin string) class { return class(filepath.Dir(filepath.Clean(admin))) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"tkafka/pkg/cli"
 	"tkafka/pkg/issuer"
 	"tkafka/pkg/settings"
+	"tkafka/pkg/tlsconf"
 )
 
 const day = 24 * time.Hour
@@ -137,6 +139,14 @@ func (o *options) issue(ctx context.Context, program *cli.Program) error {
 	if err != nil {
 		return err
 	}
+	unlock, err := o.class.lock(ctx, program)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := issuer.RemoveTemporary(string(o.class)); err != nil {
+		return err
+	}
 	isNew := !exists(o.class.authority())
 	ca, err := o.authority()
 	if err != nil {
@@ -192,6 +202,7 @@ func (o *options) issue(ctx context.Context, program *cli.Program) error {
 	if o.zip {
 		program.Say("packed %s of %s zip files, the others existed", cli.Count(archives.Load()), cli.Count(len(o.students)))
 	}
+	o.reportExposed(program, identities)
 	program.Say("hand out the folders in %s: each student uses one in place of auth/", o.class.student(""))
 	return nil
 }
@@ -222,7 +233,7 @@ func makeAuthority(dir string, lifetime time.Duration) (*issuer.CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	temporary, err := os.MkdirTemp(filepath.Dir(dir), ".ca-*")
+	temporary, err := os.MkdirTemp(filepath.Dir(dir), issuer.Temporary+"*")
 	if err != nil {
 		return nil, err
 	}
@@ -234,6 +245,48 @@ func makeAuthority(dir string, lifetime time.Duration) (*issuer.CA, error) {
 		return nil, cli.WithHint(fmt.Errorf("%s has files, but no ca.key: %w", dir, err), "put ca.key back, or move the folder away")
 	}
 	return ca, nil
+}
+
+// reportExposed reports the private keys of the class that are not secret.
+func (o *options) reportExposed(program *cli.Program, identities []identity) {
+	folders := []string{o.class.authority()}
+	keys := []string{filepath.Join(o.class.authority(), issuer.KeyFile)}
+	for _, i := range identities {
+		folders = append(folders, i.folder)
+		keys = append(keys, filepath.Join(i.folder, tlsconf.KeystoreFile))
+	}
+	var withKey, exposed []string
+	for _, folder := range folders {
+		path := filepath.Join(folder, tlsconf.CAFile)
+		if data, err := os.ReadFile(path); err == nil && bytes.Contains(data, []byte("PRIVATE KEY-----")) {
+			withKey = append(withKey, path)
+		}
+	}
+	for _, path := range keys {
+		if _, is := tlsconf.Exposed(path); is {
+			exposed = append(exposed, path)
+		}
+	}
+	if len(withKey) > 0 {
+		program.Say("%s: a private key is in it%s", withKey[0], andMore(withKey))
+		program.Hint("remove it: with the authority's key, anybody can sign certificates")
+	}
+	if len(exposed) > 0 {
+		program.Say("%s: its mode lets other users read the private key%s", exposed[0], andMore(exposed))
+		program.Hint("chmod -R go= %s", o.class)
+	}
+}
+
+// andMore counts the files that a line does not name.
+func andMore(files []string) string {
+	switch more := len(files) - 1; more {
+	case 0:
+		return ""
+	case 1:
+		return ", and 1 more file"
+	default:
+		return fmt.Sprintf(", and %s more files", cli.Count(more))
+	}
 }
 
 // complete makes the files that a folder lacks, and returns how many.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -167,6 +169,11 @@ func TestIssueAfterKill(t *testing.T) {
 			t.Errorf("%s has changed", path)
 		}
 	}
+	for path := range files {
+		if name := filepath.Base(path); strings.HasPrefix(name, ".") && name != ".gitignore" && name != ".lock" {
+			t.Errorf("left behind: %s", path)
+		}
+	}
 	names, err := folders(class(dir).student(""))
 	if err != nil || len(names) != students {
 		t.Fatalf("%d students, %v", len(names), err)
@@ -178,6 +185,57 @@ func TestIssueAfterKill(t *testing.T) {
 		if _, err := os.Stat(class(dir).student(name) + ".zip"); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// If several people issue a class at once, all succeed.
+func TestIssueAtOnce(t *testing.T) {
+	unset(t)
+	for range 5 {
+		dir := filepath.Join(t.TempDir(), "creds")
+		var running sync.WaitGroup
+		for range 3 {
+			running.Go(func() {
+				output, err := exec.Command("enroll", "issue", "--out", dir, "--students", "1").CombinedOutput()
+				if err != nil {
+					t.Errorf("%v\n%s", err, output)
+				}
+			})
+		}
+		running.Wait()
+	}
+}
+
+// Only one works at a time. Another one waits, and then does what is missing.
+func TestIssueWaits(t *testing.T) {
+	unset(t)
+	c := class(mkdir(t, filepath.Join(t.TempDir(), "creds")))
+	unlock, err := c.lock(t.Context(), program(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("enroll", "issue", "--out", string(c), "--students", "1")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	if !lines.Scan() || !strings.HasSuffix(lines.Text(), "waiting for another enroll issue") {
+		t.Errorf("got %q", lines.Text())
+	}
+	if exists(c.authority()) {
+		t.Error("it has not waited")
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+	}
+	if err := cmd.Wait(); err != nil || !exists(c.student("client1")) {
+		t.Errorf("it has not made the class: %v", err)
 	}
 }
 

@@ -40,6 +40,8 @@ func TestCheckName(t *testing.T) {
 		".ssh":                   "dot",
 		"anna.":                  "dot",
 		"con":                    "Windows",
+		"anna.zip":               "zip file",
+		"zip":                    "",
 		"lpt1.txt":               "Windows",
 	} {
 		err := checkName(name)

@@ -162,6 +162,8 @@ func checkName(name string) error {
 		return fmt.Errorf("it has %d characters, a certificate allows 64", len(name))
 	case strings.HasPrefix(name, "."), strings.HasSuffix(name, "."):
 		return errors.New("some systems hide or rename a folder whose name begins or ends with a dot")
+	case strings.HasSuffix(name, ".zip"):
+		return errors.New("its folder would have the name of a zip file")
 	case deviceName.MatchString(name):
 		return errors.New("this is the name of a device on Windows, and cannot be a folder there")
 	}

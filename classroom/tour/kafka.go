@@ -57,7 +57,7 @@ func openKafka(ctx context.Context, program *cli.Program, found *settings.Settin
 			return nil, err
 		}
 		k.found = &settings.Settings{Folder: folder, Brokers: k.own.Brokers(), Password: settings.DefaultPassword, TLS: true}
-	} else if err = found.Find(); err != nil {
+	} else if err = found.Find(program.Report); err != nil {
 		return nil, err
 	} else {
 		k.found = found

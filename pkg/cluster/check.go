@@ -62,7 +62,7 @@ func (c *Cluster) check(ctx context.Context, needs Needs) error {
 		return err
 	}
 	if good == nil {
-		return c.unreachable(failed)
+		return c.withSource(c.unreachable(failed))
 	}
 	if err := c.checkBrokers(good, failed); err != nil {
 		return err
@@ -150,6 +150,17 @@ func (c *Cluster) unreachable(failed []answer) error {
 		texts = append(texts, fmt.Sprintf("%s: %s", strings.Join(r.addresses, ","), r.cause))
 	}
 	return cli.WithHint(fmt.Errorf("cannot connect to %s", strings.Join(texts, "; ")), "%s", reasons[0].hint)
+}
+
+// withSource adds to an error where the addresses come from. It keeps the hint.
+func (c *Cluster) withSource(err error) error {
+	switch {
+	case c.settings.Default != "":
+		return fmt.Errorf("%w (the default addresses: %s)", err, c.settings.Default)
+	case c.settings.Source != "":
+		return fmt.Errorf("%w (from %s)", err, c.settings.Source)
+	}
+	return err // the tour has started this cluster
 }
 
 // checkBrokers reports the brokers that do not answer. It fails if the cluster names no broker that

@@ -49,7 +49,7 @@ type Needs struct {
 func Open(ctx context.Context, program *cli.Program, found *settings.Settings, needs Needs) (*Cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	err := found.Find()
+	err := found.Find(program.Report)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -36,7 +37,11 @@ func (c *Cluster) diagnose(address string, err error) problem {
 	)
 	switch {
 	case errors.As(err, &refused) && errors.As(refused.Err, &hinted):
-		return problem{refused.Error(), hinted.Hint()}
+		hint := hinted.Hint()
+		if _, stranger := errors.AsType[x509.UnknownAuthorityError](err); stranger && c.byDefault() {
+			hint = nameBrokers + "; or " + hint
+		}
+		return problem{refused.Error(), hint}
 	case strings.Contains(text, "remote error: tls: ") && strings.Contains(text, "certificate"):
 		_, alert, _ := strings.Cut(text, "remote error: tls: ")
 		return problem{"the broker refuses our certificate (" + alert + ")",
@@ -55,7 +60,7 @@ func (c *Cluster) diagnose(address string, err error) problem {
 		}
 		return problem{"the connection was closed at once", isItTheTLSPort}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return problem{"connection refused", hintRefused(address)}
+		return problem{"connection refused", hintRefused(address, c.byDefault(), inContainer())}
 	case errors.As(err, &noName):
 		return problem{"no such host", "check the spelling of the name; does this machine know it?"}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
@@ -76,14 +81,25 @@ func (c *Cluster) plaintextToTLS() problem {
 		fmt.Sprintf("remove security.protocol=PLAINTEXT from %s/client-ssl.properties", c.settings.Folder)}
 }
 
+// nameBrokers is a hint for the default addresses. The folders of the course contain no addresses.
+const nameBrokers = "name the brokers of your course: --brokers HOST:PORT,..."
+
+// byDefault reports whether nobody named the addresses that this program is checking.
+func (c *Cluster) byDefault() bool { return c.settings.Default != "" && !c.checked }
+
 // hintRefused is a hint for an address where nobody listens. Inside a container, localhost is the
 // container.
-func hintRefused(address string) string {
+func hintRefused(address string, isDefault, container bool) string {
 	host, _, _ := net.SplitHostPort(address)
 	ip := net.ParseIP(host)
 	local := host == "localhost" || ip != nil && ip.IsLoopback()
 	switch {
-	case local && inContainer():
+	case isDefault && container:
+		return nameBrokers + "; inside a container, localhost is the container itself" +
+			" (for brokers on your own machine: docker run --network host)"
+	case isDefault:
+		return nameBrokers + "; or start a cluster: go run ./classroom/cluster"
+	case local && container:
 		return "inside a container, localhost is the container itself: add --network host to docker run" +
 			" (beside docker/compose.yaml, --network tkafka_default with -b kafka-1:9092 works, too)"
 	case local:

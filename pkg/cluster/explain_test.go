@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -80,11 +81,45 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
-func TestRefusedOnThisMachine(t *testing.T) {
-	for _, address := range []string{"localhost:1", "127.0.0.1:1", "[::1]:1"} {
-		if hint := hintRefused(address); !strings.Contains(hint, "localhost") && !strings.Contains(hint, "./classroom/cluster") {
-			t.Errorf("%s: %s", address, hint)
+func TestHintRefused(t *testing.T) {
+	for _, test := range []struct {
+		address              string
+		isDefault, container bool
+		want                 []string
+	}{
+		{"localhost:1", false, false, []string{"./classroom/cluster"}},
+		{"127.0.0.1:1", false, false, []string{"./classroom/cluster"}},
+		{"[::1]:1", false, true, []string{"--network host"}},
+		{"localhost:1", true, false, []string{"--brokers HOST:PORT,...", "./classroom/cluster"}},
+		{"localhost:1", true, true, []string{"--brokers HOST:PORT,...", "--network host"}},
+		{"kafka.example:1", false, true, []string{"is this its port?"}},
+	} {
+		hint := hintRefused(test.address, test.isDefault, test.container)
+		for _, part := range test.want {
+			if _, after, ok := strings.Cut(hint, part); !ok || strings.Contains(after, "--brokers") {
+				t.Errorf("%+v: %s", test, hint)
+			}
 		}
+	}
+}
+
+// Nobody has named the addresses, so the hint is to name them. This holds until the check has passed.
+func TestDefaultAddresses(t *testing.T) {
+	byDefault := &Cluster{settings: &settings.Settings{Folder: "auth", Default: "there is no file"}, TLS: &tls.Config{}}
+	stranger := &tlsconf.BrokerError{Err: cli.WithHint(fmt.Errorf("not issued: %w", x509.UnknownAuthorityError{}), "use another")}
+	if got, want := byDefault.diagnose("localhost:1", stranger).hint, nameBrokers+"; or use another"; got != want {
+		t.Errorf("hint %s, want %s", got, want)
+	}
+	if got := overTLS.diagnose("localhost:1", stranger).hint; got != "use another" {
+		t.Errorf("hint %s", got)
+	}
+	refused := dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED))
+	if got := byDefault.diagnose("localhost:1", refused).hint; !strings.HasPrefix(got, nameBrokers) {
+		t.Errorf("hint %s", got)
+	}
+	byDefault.checked = true
+	if got := byDefault.diagnose("localhost:1", refused).hint; strings.Contains(got, nameBrokers) {
+		t.Errorf("hint %s", got)
 	}
 }
 

@@ -210,3 +210,19 @@ func contents(t *testing.T, dir string) map[string]string {
 	}
 	return files
 }
+
+// A private key in ca.crt does not make the certificate unreadable.
+func TestLoadSkipsKey(t *testing.T) {
+	dir := t.TempDir()
+	ca := newCA(t, "test")
+	if err := ca.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	have := contents(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, caCertFile), []byte(have[KeyFile]+have[caCertFile]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if loaded, err := Load(dir); err != nil || !loaded.Cert().Equal(ca.Cert()) {
+		t.Errorf("got %v", err)
+	}
+}

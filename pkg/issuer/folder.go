@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -244,10 +245,27 @@ func (f Folder) firstExisting(missing []file) string {
 	return ""
 }
 
+// Temporary begins the name of what is not complete yet.
+const Temporary = ".tkafka-"
+
+// RemoveTemporary removes what killed programs have left in a folder and below: files that they were
+// writing, with keys in them. No program may be writing there.
+func RemoveTemporary(root string) error {
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !strings.HasPrefix(entry.Name(), Temporary) {
+			return err
+		}
+		if err := os.RemoveAll(path); err != nil || !entry.IsDir() {
+			return err
+		}
+		return fs.SkipDir
+	})
+}
+
 // writeFile writes a complete file and then renames it. A reader sees the old file or the new one, also
 // after a crash.
 func writeFile(dir, name string, data []byte, mode os.FileMode) (err error) {
-	file, err := os.CreateTemp(dir, "."+name+".*")
+	file, err := os.CreateTemp(dir, Temporary+"*")
 	if err != nil {
 		return err
 	}

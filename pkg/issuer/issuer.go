@@ -25,11 +25,10 @@ import (
 // it, too.
 const backdate = time.Hour
 
-// The files of an authority that was saved.
-const (
-	caCertFile = tlsconf.CAFile
-	caKeyFile  = "ca.key"
-)
+// KeyFile is the private key of an authority that was saved, beside its certificate.
+const KeyFile = "ca.key"
+
+const caCertFile = tlsconf.CAFile
 
 // CA is a certificate authority. All keys are ECDSA P-256. For a class of 300, RSA keys would take a
 // minute.
@@ -69,7 +68,7 @@ func New(commonName string, lifetime time.Duration) (*CA, error) {
 
 // Load reads the authority that was saved in dir. The error contains [os.ErrNotExist] if there is none.
 func Load(dir string) (*CA, error) {
-	keyPath := filepath.Join(dir, caKeyFile)
+	keyPath := filepath.Join(dir, KeyFile)
 	keyPEM, err := os.ReadFile(keyPath)
 	if err != nil {
 		return nil, err
@@ -118,7 +117,7 @@ func (ca *CA) Save(dir string) error {
 		return &os.PathError{Op: "save", Path: certPath, Err: os.ErrExist}
 	}
 	// O_EXCL, and the key first: if two processes save at the same time, only one writes the certificate.
-	key, err := os.OpenFile(filepath.Join(dir, caKeyFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	key, err := os.OpenFile(filepath.Join(dir, KeyFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -218,7 +217,10 @@ func readCert(path string) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(data)
+	block, rest := pem.Decode(data)
+	for block != nil && block.Type != "CERTIFICATE" {
+		block, rest = pem.Decode(rest)
+	}
 	if block == nil {
 		return nil, fmt.Errorf("%s: no certificate in PEM", path)
 	}

@@ -104,7 +104,7 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 
 	// Save replaces no authority, even if one of its files is missing.
-	for _, lost := range []string{"nothing", caKeyFile, caCertFile} {
+	for _, lost := range []string{"nothing", KeyFile, caCertFile} {
 		dir := t.TempDir()
 		if err := ca.Save(dir); err != nil {
 			t.Fatal(err)
@@ -123,7 +123,7 @@ func TestSaveAndLoad(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(dir string) error{
 		"only a key":           func(dir string) error { return os.Remove(filepath.Join(dir, caCertFile)) },
-		"an empty key":         func(dir string) error { return os.WriteFile(filepath.Join(dir, caKeyFile), nil, 0o600) },
+		"an empty key":         func(dir string) error { return os.WriteFile(filepath.Join(dir, KeyFile), nil, 0o600) },
 		"an empty certificate": func(dir string) error { return os.WriteFile(filepath.Join(dir, caCertFile), nil, 0o600) },
 		"another certificate": func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, caCertFile), encodeCert(newCA(t, "other").cert), 0o600)

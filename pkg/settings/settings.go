@@ -12,20 +12,17 @@
 package settings
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/pflag"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/tlsconf"
 )
 
 const (
@@ -44,6 +41,8 @@ type Settings struct {
 	Brokers  []string // host:port of the brokers to start from; they name the others
 	Password string   // of the keystore
 	TLS      bool     // false only if security.protocol is PLAINTEXT
+	Source   string   // where Brokers come from: --brokers, KAFKA_BROKERS, or a file with bootstrap.servers
+	Default  string   // why Brokers are the DefaultBrokers, or empty if they have a Source
 
 	brokers, auth *string // the flags
 }
@@ -59,15 +58,19 @@ func AddFlags(flags *pflag.FlagSet) *Settings {
 }
 
 // Find looks for the settings, once, when the flags are parsed. It fails if there is no credentials folder,
-// if security.protocol is neither SSL nor PLAINTEXT, and if an address is not host:port.
-func (s *Settings) Find() (err error) {
+// if security.protocol is neither SSL nor PLAINTEXT, and if an address is not host:port. It calls warn
+// with each line of client-ssl.properties that has no effect by mistake.
+func (s *Settings) Find(warn func(flaw error)) (err error) {
 	if s.Folder != "" {
 		return nil // found before
 	}
-	if s.Folder, err = findFolder(first(*s.auth, os.Getenv("KAFKA_AUTH"))); err != nil {
+	if s.Folder, err = findFolder(cmp.Or(*s.auth, os.Getenv("KAFKA_AUTH"))); err != nil {
 		return err
 	}
-	return s.read(first(*s.brokers, os.Getenv("KAFKA_BROKERS")))
+	if *s.brokers != "" {
+		return s.read(*s.brokers, "--brokers", warn)
+	}
+	return s.read(os.Getenv("KAFKA_BROKERS"), "KAFKA_BROKERS", warn)
 }
 
 // InFolder returns the settings of a credentials folder. The addresses of the brokers come from the
@@ -77,24 +80,25 @@ func InFolder(folder string) (s *Settings, err error) {
 	if s.Folder, err = findFolder(folder); err != nil {
 		return nil, err
 	}
-	return s, s.read("")
+	return s, s.read("", "", func(error) {})
 }
 
-// read reads the properties of the folder. The addresses of the brokers count more than those in it.
-func (s *Settings) read(brokers string) error {
+// read reads the properties of the folder. If there are brokers, from this source, they count more
+// than those in the folder.
+func (s *Settings) read(brokers, source string, warn func(flaw error)) error {
 	path := filepath.Join(s.Folder, PropertiesFile)
-	properties, err := readProperties(path)
+	properties, err := readProperties(path, warn)
 	if err != nil {
 		return err
 	}
 	s.Password, s.TLS = DefaultPassword, true
-	if password, ok := properties["ssl.keystore.password"]; ok {
+	if password, ok := properties[keyPassword]; ok {
 		s.Password = password
 	}
 	if password, ok := os.LookupEnv("KAFKA_KEYSTORE_PASSWORD"); ok {
 		s.Password = password // an empty one counts: there are keystores with an empty password
 	}
-	switch protocol := properties["security.protocol"]; strings.ToUpper(protocol) {
+	switch protocol := properties[keyProtocol]; strings.ToUpper(protocol) {
 	case "", "SSL":
 	case "PLAINTEXT":
 		s.TLS = false
@@ -102,8 +106,21 @@ func (s *Settings) read(brokers string) error {
 		return cli.WithHint(fmt.Errorf("%s: security.protocol=%s is not supported", path, protocol),
 			"these programs use SSL, with a client certificate (mutual TLS)")
 	}
-	s.Brokers, err = ParseBrokers(first(brokers, properties["bootstrap.servers"], DefaultBrokers))
-	return err
+	if brokers == "" {
+		brokers, source = properties[keyBrokers], path
+	}
+	switch {
+	case brokers != "":
+		s.Source = source
+	case properties == nil:
+		brokers, s.Default = DefaultBrokers, "there is no "+path
+	default:
+		brokers, s.Default = DefaultBrokers, path+" has no "+keyBrokers
+	}
+	if s.Brokers, err = ParseBrokers(brokers); err != nil {
+		return fmt.Errorf("%s: %w", source, err)
+	}
+	return nil
 }
 
 // ParseBrokers reads the addresses of brokers, host:port,host:port. Its errors name the part that is
@@ -126,50 +143,4 @@ func ParseBrokers(brokers string) ([]string, error) {
 		return nil, cli.WithHint(fmt.Errorf("no broker address in %q", brokers), "write the addresses as host:port,host:port")
 	}
 	return addresses, nil
-}
-
-// findFolder returns the folder that was asked for. If none was, it returns the first folder named
-// auth with a ca.crt, in the working directory or above it.
-func findFolder(asked string) (string, error) {
-	if asked != "" {
-		switch _, err := os.Stat(filepath.Join(asked, tlsconf.CAFile)); {
-		case errors.Is(err, fs.ErrNotExist):
-			return "", cli.WithHint(fmt.Errorf("no credentials: no %s in %s", tlsconf.CAFile, asked),
-				"name the folder that the staff gave you, or the one that go run ./classroom/cluster wrote")
-		case err != nil:
-			return "", fmt.Errorf("no credentials: %w", err)
-		}
-		return asked, nil
-	}
-	here, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("no credentials: cannot find the working directory: %w", err)
-	}
-	for at := here; ; at = filepath.Dir(at) {
-		folder := filepath.Join(at, "auth")
-		if _, err := os.Stat(filepath.Join(folder, tlsconf.CAFile)); err == nil {
-			if near, err := filepath.Rel(here, folder); err == nil {
-				return near, nil
-			}
-			return folder, nil
-		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, syscall.ENOTDIR) {
-			return "", cli.WithHint(fmt.Errorf("no credentials: %w", err), "in a container, run as the owner: docker run --user \"$(id -u):$(id -g)\"")
-		}
-		if at == filepath.Dir(at) {
-			hint := "start a cluster of your own: go run ./classroom/cluster"
-			if os.Getpid() == 1 { // the only process of a container
-				hint = `mount your folder: docker run -v "$(pwd)/auth":/usr/src/app/auth`
-			}
-			return "", cli.WithHint(fmt.Errorf("no credentials: no auth/%s here or above", tlsconf.CAFile), "%s", hint)
-		}
-	}
-}
-
-func first(values ...string) string {
-	for _, value := range values {
-		if value != "" {
-			return value
-		}
-	}
-	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 )
 
 // maxSize is a hundred times the size of real credentials. A larger file must not fill the memory.
@@ -54,6 +55,14 @@ func unreadable(path string, err error) error {
 	default:
 		return fmt.Errorf("cannot read the credentials: %w", err) // err names the file
 	}
+}
+
+// quote quotes a path for a shell, if it needs that.
+func quote(path string) string {
+	if strings.ContainsAny(path, " ()[]{}&;'$*?") {
+		return `"` + path + `"`
+	}
+	return path
 }
 
 // hinted is an error with a hint: what the user can do about it.

@@ -8,6 +8,10 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +43,11 @@ const decodeTime = 3 * time.Second
 
 func readKeystore(path, password string) (*identity, error) {
 	data, err := readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if other := otherKeystore(filepath.Dir(path)); other != "" {
+			return nil, hint(fmt.Errorf("%w, but %s does", err, other), "rename it: mv "+quote(other)+" "+quote(path))
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +56,30 @@ func readKeystore(path, password string) (*identity, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return id, nil
+}
+
+// otherKeystore returns the file in dir that is the keystore under another name, or "".
+func otherKeystore(dir string) string {
+	for _, pattern := range []string{"*keystore*", "*.pkcs12", "*.p12", "*.pfx"} {
+		names, _ := fs.Glob(os.DirFS(dir), pattern)
+		for _, name := range names {
+			if !strings.Contains(name, "truststore") {
+				return filepath.Join(dir, name)
+			}
+		}
+	}
+	return ""
+}
+
+// Exposed returns the mode of a file with a private key, and whether it lets other users read the
+// file. On a disk without such permissions, as those of Windows in WSL, all files look executable.
+func Exposed(path string) (mode fs.FileMode, exposed bool) {
+	info, err := os.Stat(path)
+	if err != nil || runtime.GOOS == "windows" {
+		return 0, false
+	}
+	mode = info.Mode().Perm()
+	return mode, mode&0o077 != 0 && mode&0o111 == 0
 }
 
 // decodeWithin stops waiting after the limit. The keystore itself decides how long it takes: it names

@@ -16,7 +16,7 @@ import (
 
 // The files of a credentials folder.
 const (
-	CAFile       = "ca.crt"                // the authority that issues the brokers' certificates, in PEM
+	CAFile       = "ca.crt"                // the authority that issues the brokers' certificates, in PEM or DER
 	KeystoreFile = "kafka.keystore.pkcs12" // the client's private key and certificate
 )
 
@@ -26,8 +26,9 @@ const (
 //
 // An error is one line that names the file and the cause. Its method Hint() string returns what the
 // user can do about it. It contains [ErrPassword] if the password is wrong and [io/fs.ErrNotExist]
-// if a file is missing. Some flaws only a broker can judge, such as an expired certificate. They are
-// no errors: Load calls warn with each of them. Warn may be nil.
+// if a file is missing. Some flaws only a broker can judge, such as an expired certificate, and some
+// help a thief, such as a keystore that other users may read. They are no errors: Load calls warn with
+// each of them. Warn may be nil.
 //
 // A connection to a broker that the client does not accept fails with a [*BrokerError].
 func Load(dir, password string, warn func(flaw error)) (*tls.Config, error) {
@@ -73,7 +74,8 @@ func config(ca *authority, client *tls.Certificate) *tls.Config {
 	}
 }
 
-// flaws returns why a broker may refuse the client, or the client every broker.
+// flaws returns why a broker may refuse the client, or the client every broker, and where a private
+// key is not secret.
 func flaws(ca *authority, keystorePath string, chain []*x509.Certificate) (list []error) {
 	if fault := ca.outdated(); fault != nil {
 		list = append(list, fault)
@@ -85,6 +87,14 @@ func flaws(ca *authority, keystorePath string, chain []*x509.Certificate) (list 
 	if len(list) == 0 && isUnknown(ca.verify(chain, x509.ExtKeyUsageAny)) {
 		list = append(list, hint(fmt.Errorf("%s: its certificate was not issued by %s", keystorePath, ca.path),
 			"if the brokers refuse it, copy both files from one folder"))
+	}
+	if ca.hasKey {
+		list = append(list, hint(fmt.Errorf("%s: a private key is in it", ca.path),
+			"report this to the staff: with the authority's key, anybody can sign certificates"))
+	}
+	if mode, exposed := Exposed(keystorePath); exposed {
+		list = append(list, hint(fmt.Errorf("%s: its mode %04o lets other users read your private key", keystorePath, mode),
+			"chmod 600 "+quote(keystorePath)))
 	}
 	return list
 }

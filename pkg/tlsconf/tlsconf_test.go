@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -116,8 +119,17 @@ func TestLoadErrors(t *testing.T) {
 		{"ca.crt contains the key", func(t *testing.T, ca, keystore string) {
 			write(t, ca, []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"))
 		}, "CA: no certificate in it / copy the file again; a certificate begins with -----BEGIN CERTIFICATE-----"},
-		{"ca.crt is DER", func(t *testing.T, ca, keystore string) { write(t, ca, client.Leaf.Raw) },
-			"CA: no certificate in it / copy the file again; a certificate begins with -----BEGIN CERTIFICATE-----"},
+		{"ca.crt is UTF-16", func(t *testing.T, ca, keystore string) {
+			write(t, ca, append([]byte("\xff\xfe"), bytes.Join(bytes.Split(read(t, ca), nil), []byte{0})...))
+		}, "CA: UTF-16, not UTF-8 / copy the original file there"},
+		{"keystore with the ending of OpenSSL", rename("kafka.keystore.p12"),
+			"KEYSTORE: file does not exist, but DIR/kafka.keystore.p12 does / rename it: mv DIR/kafka.keystore.p12 KEYSTORE"},
+		{"keystore that was downloaded twice", rename("kafka.keystore (1).pkcs12"),
+			"KEYSTORE: file does not exist, but DIR/kafka.keystore (1).pkcs12 does / rename it: mv \"DIR/kafka.keystore (1).pkcs12\" KEYSTORE"},
+		{"keystore with the student's name", rename("client60.pfx"),
+			"KEYSTORE: file does not exist, but DIR/client60.pfx does / rename it: mv DIR/client60.pfx KEYSTORE"},
+		{"only the truststore", rename("kafka.truststore.pkcs12"),
+			"KEYSTORE: file does not exist / copy the whole credentials folder"},
 		{"ca.crt is damaged", func(t *testing.T, ca, keystore string) {
 			write(t, ca, append(read(t, ca), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"...))
 		}, "CA: damaged certificate: x509: malformed certificate / copy the file again"},
@@ -134,7 +146,7 @@ func TestLoadErrors(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			if got := strings.NewReplacer(caPath, "CA", keystorePath, "KEYSTORE").Replace(describe(t, err)); got != test.want {
+			if got := strings.NewReplacer(caPath, "CA", keystorePath, "KEYSTORE", filepath.Join(dir, ""), "DIR").Replace(describe(t, err)); got != test.want {
 				t.Errorf("error\n%s\nwant\n%s", got, test.want)
 			}
 			if errors.Is(err, fs.ErrNotExist) != strings.Contains(test.want, ": file does not exist") {
@@ -144,6 +156,75 @@ func TestLoadErrors(t *testing.T) {
 				t.Errorf("errors.Is(%q, ErrPassword) is wrong", err)
 			}
 		})
+	}
+}
+
+// rename gives the keystore another name.
+func rename(name string) func(t *testing.T, caPath, keystorePath string) {
+	return func(t *testing.T, _, keystore string) {
+		t.Helper()
+		if err := os.Rename(keystore, filepath.Join(filepath.Dir(keystore), name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// An authority is also read from DER, and from a file that Windows saved.
+func TestFormsOfAuthority(t *testing.T) {
+	ca := issue(t, nil, "course", isAuthority)
+	for name, data := range map[string][]byte{
+		"DER":                    ca.Leaf.Raw,
+		"a byte order mark":      append([]byte("\xef\xbb\xbf"), pemOf(ca)...),
+		"line ends from Windows": bytes.ReplaceAll(pemOf(ca), []byte("\n"), []byte("\r\n")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := folder(t, ca, issue(t, ca, "client60"))
+			write(t, filepath.Join(dir, CAFile), data)
+			load(t, dir)
+		})
+	}
+}
+
+// A private key that others can have is reported.
+func TestExposedKeys(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such permissions")
+	}
+	ca := issue(t, nil, "course", isAuthority)
+	dir := folder(t, ca, issue(t, ca, "client60"))
+	caPath, keystorePath := filepath.Join(dir, CAFile), filepath.Join(dir, KeystoreFile)
+	for mode, exposed := range map[os.FileMode]bool{
+		0o600: false, 0o400: false, 0o644: true, 0o640: true, 0o604: true,
+		0o777: false, 0o755: false, // of a disk without permissions
+	} {
+		if err := os.Chmod(keystorePath, mode); err != nil {
+			t.Fatal(err)
+		}
+		var got, want []string
+		if exposed {
+			want = append(want, fmt.Sprintf("%s: its mode %04o lets other users read your private key / chmod 600 %[1]s", keystorePath, mode))
+		}
+		if _, err := Load(dir, password, func(flaw error) { got = append(got, describe(t, flaw)) }); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("mode %o: warned\n%q\nwant\n%q", mode, got, want)
+		}
+	}
+
+	if err := os.Chmod(keystorePath, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"} {
+		write(t, caPath, append(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte{1}}), pemOf(ca)...))
+		var got []string
+		if _, err := Load(dir, password, func(flaw error) { got = append(got, describe(t, flaw)) }); err != nil {
+			t.Fatal(err)
+		}
+		want := caPath + ": a private key is in it / report this to the staff: with the authority's key, anybody can sign certificates"
+		if !slices.Equal(got, []string{want}) {
+			t.Errorf("%s: warned\n%q\nwant\n%q", kind, got, want)
+		}
 	}
 }
 

@@ -1,10 +1,12 @@
 package tlsconf
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -20,19 +22,30 @@ func (e *BrokerError) Unwrap() error { return e.Err }
 
 // An authority is the content of a [CAFile]: usually one certificate, or two while one replaces the other.
 type authority struct {
-	path  string
-	certs []*x509.Certificate // at least one
+	path   string
+	certs  []*x509.Certificate // at least one
+	hasKey bool                // a private key is in the file, too
 }
 
-// readAuthority reads certificates in PEM. A damaged one is an error, while
-// [x509.CertPool.AppendCertsFromPEM] would ignore it.
+// readAuthority reads certificates in PEM, or in DER as Windows may save them. A damaged one is an
+// error, while [x509.CertPool.AppendCertsFromPEM] would ignore it.
 func readAuthority(path string) (*authority, error) {
 	data, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	ca := &authority{path: path}
+	if ca.certs, err = x509.ParseCertificates(data); err == nil {
+		return ca, nil
+	}
+	if bytes.Contains(data, []byte("B\x00E\x00G\x00I\x00N\x00")) {
+		return nil, hint(fmt.Errorf("%s: UTF-16, not UTF-8", path), "copy the original file there")
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // Windows begins a UTF-8 file with it
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			ca.hasKey = true
+		}
 		if block.Type != "CERTIFICATE" {
 			continue
 		}

@@ -154,11 +154,11 @@ func TestBrokerWithoutCertificate(t *testing.T) {
 func TestBrokerOfExpiredAuthority(t *testing.T) {
 	ca := issue(t, nil, "course", isAuthority, expired)
 	path := filepath.Join("auth", CAFile)
-	err := (&authority{path, []*x509.Certificate{ca.Leaf}}).verifyBroker([]*x509.Certificate{issue(t, ca, "kafka-1").Leaf})
+	err := (&authority{path: path, certs: []*x509.Certificate{ca.Leaf}}).verifyBroker([]*x509.Certificate{issue(t, ca, "kafka-1").Leaf})
 	checkBroker(t, err, path+": its certificate expired on 2021-01-01 00:00 UTC: x509: * / ask the staff for a new one")
 
 	renewed := issue(t, nil, "course", isAuthority)
-	both := &authority{path, []*x509.Certificate{ca.Leaf, renewed.Leaf}}
+	both := &authority{path: path, certs: []*x509.Certificate{ca.Leaf, renewed.Leaf}}
 	checkBroker(t, both.verifyBroker([]*x509.Certificate{issue(t, renewed, "kafka-1").Leaf}), "")
 	err = both.verifyBroker([]*x509.Certificate{issue(t, nil, "kafka-1").Leaf})
 	checkBroker(t, err, "the broker's certificate was not issued by "+path+": x509: * / use the ca.crt of this cluster")
