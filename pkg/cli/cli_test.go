@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,11 +18,11 @@ import (
 func program(usage string) (*Program, *bytes.Buffer) {
 	said := new(bytes.Buffer)
 	p := New(usage, "Does it.", "does it")
-	p.stderr = said
+	p.stderr, p.started = said, "./does"
 	return p, said
 }
 
-const helpHint = "does: hint: --help shows all flags and an example\n"
+const helpHint = "does: hint: ./does --help shows all flags and an example\n"
 
 func TestArguments(t *testing.T) {
 	const usage = "does <topic> earliest|latest [group]"
@@ -37,6 +39,9 @@ func TestArguments(t *testing.T) {
 		{"too many", []string{"t", "latest", "g", "x"}, 2, "does: unexpected argument \"x\"\n"},
 		{"misspelt choice", []string{"t", "lastest"}, 2, "does: \"lastest\" is not earliest or latest\n"},
 		{"empty", []string{"", "latest"}, 2, "does: topic is empty\n"},
+		{"blank", []string{"t", "latest", "  "}, 2, "does: group is empty\n"},
+		{"a list with blanks", []string{"-l", "a,", "t", "latest", "g", "-l", "b,", "c"}, 2,
+			"does: unexpected argument \"c\": write the list without blanks: b,c\n"},
 		{"unknown flag", []string{"t", "latest", "--fast"}, 2, "does: unknown flag: --fast\n"},
 		{"flag behind the arguments", []string{"t", "latest", "--number", "3"}, 0, ""},
 		{"flag with a wrong value", []string{"t", "latest", "-n", "x"}, 2,
@@ -45,6 +50,7 @@ func TestArguments(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p, said := program(usage)
 			p.Flags.IntP("number", "n", 0, "")
+			p.Flags.StringSliceP("list", "l", nil, "")
 			called := false
 			status := p.run(test.line, func(context.Context, []string) error {
 				called = true
@@ -55,7 +61,7 @@ func TestArguments(t *testing.T) {
 			}
 			want := test.said
 			if want != "" {
-				want += "does: usage: does <topic> earliest|latest [group]\n" + helpHint
+				want += "does: usage: ./does <topic> earliest|latest [group]\n" + helpHint
 			}
 			if said.String() != want {
 				t.Errorf("said %q, want %q", said, want)
@@ -83,7 +89,7 @@ func TestStatus(t *testing.T) {
 		{"failed", context.Background(), errors.New("lost it"), 1, "does: lost it\n"},
 		{"failed, with a hint", context.Background(), fmt.Errorf("all: %w", WithHint(errors.New("lost it"), "look for %s", "it")), 1,
 			"does: all: lost it\ndoes: hint: look for it\n"},
-		{"misused", context.Background(), &Misuse{"no such thing"}, 2, "does: no such thing\ndoes: usage: does\n" + helpHint},
+		{"misused", context.Background(), &Misuse{"no such thing"}, 2, "does: no such thing\ndoes: usage: ./does\n" + helpHint},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, said := program("does")
@@ -149,6 +155,54 @@ func TestCountFlag(t *testing.T) {
 	}
 }
 
+func TestTimeFlag(t *testing.T) {
+	for _, test := range []struct {
+		line   []string
+		status int
+		want   time.Duration
+	}{
+		{nil, 0, time.Minute},
+		{[]string{"--time", "1.5s"}, 0, 1500 * time.Millisecond},
+		{[]string{"--time", "0"}, 0, 0},
+		{[]string{"--time", "5"}, 2, 0},
+		{[]string{"--time=-5s"}, 2, 0},
+		{[]string{"--time", "soon"}, 2, 0},
+	} {
+		p, said := program("does")
+		d := p.TimeFlag("time", time.Minute, "")
+		status := p.run(test.line, func(context.Context, []string) error { return nil })
+		if status != test.status || status == 0 && *d != test.want {
+			t.Errorf("%q: status %d, %v", test.line, status, *d)
+		}
+		if status != 0 && !strings.Contains(said.String(), "a time needs a unit, such as 5s, and is not negative\n") {
+			t.Errorf("%q: said %q", test.line, said)
+		}
+	}
+}
+
+// The command in a hint is the one that started the program.
+func TestStarted(t *testing.T) {
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "go.mod"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const cached, temporary = "/home/me/.cache/go-build/ef/efc3-d/consumer", "/tmp/go-build215/b001/exe/consumer"
+	for _, test := range []struct{ executable, folder, want string }{
+		{"consumer", "", "consumer"}, // in an image
+		{"./consumer", "", "./consumer"},
+		{cached, "", "go run ./commitoffsets/consumer"},
+		{temporary, "", "go run ./commitoffsets/consumer"},
+		{cached, "commitoffsets", "go run ./consumer"},
+		{cached, "commitoffsets/consumer", "go run ."},
+		{cached, "commitoffsets/consumercommit", "go run ../consumer"},
+		{cached, "..", cached}, // outside of the module
+	} {
+		if got := startedAs(test.executable, filepath.Join(root, test.folder), "commitoffsets/consumer"); got != test.want {
+			t.Errorf("%s in %q: %s, want %s", test.executable, test.folder, got, test.want)
+		}
+	}
+}
+
 // Grace outlives its context, and ends with its own cancel function.
 func TestGrace(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
@@ -172,7 +226,7 @@ func TestHelp(t *testing.T) {
 	p.Flags.Bool("pause", false, "wait for Enter")
 	p.Flags.String("folder", "", strings.Repeat("a long explanation ", 10))
 	help := p.help()
-	if !strings.Contains(help, "for example:\n  does it\n") || !strings.Contains(help, "--pause   ") {
+	if !strings.Contains(help, "for example:\n  ./does it\n") || !strings.Contains(help, "--pause   ") {
 		t.Errorf("the help is %s", help)
 	}
 	for line := range strings.Lines(help) {
