@@ -30,6 +30,11 @@ func main() {
 			return &cli.Misuse{Problem: "--auth and --brokers need --topic, the topic on the existing cluster"}
 		}
 		started := time.Now()
+		screen := newScreen(os.Stdout)
+		screen.title("The tutorial, performed by its programs")
+		screen.say("", "This tour types the commands of the tutorial for you. It shows what the programs print, "+
+			"and checks each step.\nWith --pause it waits for Enter before each step.")
+
 		dir, err := os.MkdirTemp("", "tkafka-tour-")
 		if err != nil {
 			return err
@@ -40,14 +45,9 @@ func main() {
 			return err
 		}
 		defer k.close()
-
-		screen := newScreen(os.Stdout)
-		screen.title("The tutorial, performed by its programs")
-		screen.say("", "This tour types the commands of the tutorial for you. It shows what the programs print, "+
-			"and checks each step. With --pause it waits for Enter before each step.")
 		screen.say("\n", k.describe())
-		screen.say("\n", "Building the programs ...")
-		programs, err := build(ctx, filepath.Join(dir, "bin"))
+		screen.say("\n", "Building the programs:")
+		programs, err := build(ctx, screen, filepath.Join(dir, "bin"))
 		if err != nil {
 			return err
 		}
