@@ -19,8 +19,8 @@ func main() {
 	program := cli.New("tour",
 		"Performs the tutorial with the real programs and checks each step. It starts a cluster of its own.\n"+
 			"With --topic it uses an existing cluster. Nobody else should use that topic at the same time.",
-		"go run ./classroom/tour --pause\n"+
-			"go run ./classroom/tour --auth client1/auth --topic client1")
+		"tour --pause\n"+
+			"tour --auth client1/auth --topic client1")
 	auth := settings.AddFlags(program.Flags)
 	topic := program.Flags.String("topic", "", "use an existing cluster, with this `topic`")
 	pause := program.Flags.Bool("pause", false, "wait for Enter before each step")

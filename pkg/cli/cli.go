@@ -17,6 +17,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -82,7 +83,10 @@ func (p *Program) run(line []string, work func(ctx context.Context, args []strin
 	help := p.Flags.BoolP("help", "h", false, "show this help")
 	version := p.Flags.Bool("version", false, "show the version")
 	err := p.Flags.Parse(line)
+	var wrong *strconv.NumError
 	switch {
+	case errors.As(err, &wrong):
+		return p.misused(errors.New(strings.Replace(err.Error(), wrong.Error(), fmt.Sprintf("%q is not a number", wrong.Num), 1)))
 	case err != nil:
 		return p.misused(err)
 	case *help:
@@ -127,8 +131,17 @@ func (m *Misuse) Error() string { return m.Problem }
 func (p *Program) misused(err error) int {
 	p.Report(err)
 	p.Say("usage: %s", p.typed(p.usage))
-	p.Hint("%s --help shows all flags and an example", p.started)
+	p.Hint("%s --help shows all flags and an example", p.typed(p.command()))
 	return 2
+}
+
+// command returns the usage line without the arguments: consumer, or enroll apply.
+func (p *Program) command() string {
+	words := strings.Fields(p.usage)
+	if at := slices.IndexFunc(words, func(word string) bool { return strings.ContainsAny(word, "<[|") }); at >= 0 {
+		words = words[:at]
+	}
+	return strings.Join(words, " ")
 }
 
 // typed returns a command, such as the usage line, as the user types it: with the words that started

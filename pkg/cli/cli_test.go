@@ -40,6 +40,8 @@ func TestArguments(t *testing.T) {
 		{"misspelt choice", []string{"t", "lastest"}, 2, "does: \"lastest\" is not earliest or latest\n"},
 		{"empty", []string{"", "latest"}, 2, "does: topic is empty\n"},
 		{"blank", []string{"t", "latest", "  "}, 2, "does: group is empty\n"},
+		{"no number in a list", []string{"t", "latest", "--ports", "1,x"}, 2,
+			"does: invalid argument \"1,x\" for \"--ports\" flag: \"x\" is not a number\n"},
 		{"a list with blanks", []string{"-l", "a,", "t", "latest", "g", "-l", "b,", "c"}, 2,
 			"does: unexpected argument \"c\": write the list without blanks: b,c\n"},
 		{"unknown flag", []string{"t", "latest", "--fast"}, 2, "does: unknown flag: --fast\n"},
@@ -51,6 +53,7 @@ func TestArguments(t *testing.T) {
 			p, said := program(usage)
 			p.Flags.IntP("number", "n", 0, "")
 			p.Flags.StringSliceP("list", "l", nil, "")
+			p.Flags.IntSlice("ports", nil, "")
 			called := false
 			status := p.run(test.line, func(context.Context, []string) error {
 				called = true
@@ -176,6 +179,19 @@ func TestTimeFlag(t *testing.T) {
 		}
 		if status != 0 && !strings.Contains(said.String(), "a time needs a unit, such as 5s, and is not negative\n") {
 			t.Errorf("%q: said %q", test.line, said)
+		}
+	}
+}
+
+// The hint after wrong use has the command, too, if the program has several.
+func TestHelpOfACommand(t *testing.T) {
+	for usage, want := range map[string]string{
+		"does this|that": "./does --help", "does this": "./does this --help", "does this <topic> [group]": "./does this --help",
+	} {
+		p, said := program(usage)
+		p.misused(errors.New("wrong"))
+		if !strings.Contains(said.String(), "hint: "+want+" shows") {
+			t.Errorf("%s: said %q", usage, said)
 		}
 	}
 }
