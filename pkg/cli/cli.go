@@ -71,8 +71,8 @@ func New(usage, about, example string) *Program {
 	return &Program{Name: name, Flags: flags, usage: usage, about: about, example: example, started: started(), stderr: os.Stderr}
 }
 
-// Run reads the command line, does the work and ends the process. The first SIGINT, SIGTERM,
-// SIGQUIT or SIGHUP cancels the context of the work. The work then has LeaveTime to return. A second signal
+// Run reads the command line, does the work and ends the process. The first SIGINT, SIGTERM, SIGQUIT
+// or SIGHUP cancels the context of the work. The work then has LeaveTime to return. A second signal
 // ends the process at once. Run reports an error of the work, unless it is ErrDone, the cancellation
 // itself, or a broken pipe: a reader who has left.
 func (p *Program) Run(work func(ctx context.Context, args []string) error) {
@@ -85,8 +85,9 @@ func (p *Program) run(line []string, work func(ctx context.Context, args []strin
 	err := p.Flags.Parse(line)
 	var wrong *strconv.NumError
 	switch {
-	case errors.As(err, &wrong):
-		return p.misused(errors.New(strings.Replace(err.Error(), wrong.Error(), fmt.Sprintf("%q is not a number", wrong.Num), 1)))
+	case errors.As(err, &wrong): // in a list of numbers
+		plain := fmt.Sprintf("%q is not a number", wrong.Num)
+		return p.misused(&Misuse{strings.Replace(err.Error(), wrong.Error(), plain, 1)})
 	case err != nil:
 		return p.misused(err)
 	case *help:

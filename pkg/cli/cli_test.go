@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -198,24 +196,22 @@ func TestHelpOfACommand(t *testing.T) {
 
 // The command in a hint is the one that started the program.
 func TestStarted(t *testing.T) {
-	root := t.TempDir()
-	if err := os.WriteFile(filepath.Join(root, "go.mod"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	const cached, temporary = "/home/me/.cache/go-build/ef/efc3-d/consumer", "/tmp/go-build215/b001/exe/consumer"
-	for _, test := range []struct{ executable, folder, want string }{
-		{"consumer", "", "consumer"}, // in an image
-		{"./consumer", "", "./consumer"},
-		{cached, "", "go run ./commitoffsets/consumer"},
-		{temporary, "", "go run ./commitoffsets/consumer"},
-		{cached, "commitoffsets", "go run ./consumer"},
-		{cached, "commitoffsets/consumer", "go run ."},
-		{cached, "commitoffsets/consumercommit", "go run ../consumer"},
-		{cached, "..", cached}, // outside of the module
+	for _, test := range []struct{ executable, here, want string }{
+		{"consumer", "/usr/src/app", "consumer"}, // in an image
+		{"./consumer", "/tkafka", "./consumer"},
+		{cached, "/tkafka", "go run ./commitoffsets/consumer"},
+		{temporary, "/tkafka", "go run ./commitoffsets/consumer"},
+		{cached, "/tkafka/commitoffsets", "go run ./consumer"},
+		{cached, "/tkafka/commitoffsets/consumer", "go run ."},
+		{cached, "/tkafka/commitoffsets/consumercommit", "go run ../consumer"},
 	} {
-		if got := startedAs(test.executable, filepath.Join(root, test.folder), "commitoffsets/consumer"); got != test.want {
-			t.Errorf("%s in %q: %s, want %s", test.executable, test.folder, got, test.want)
+		if got := startedAs(test.executable, test.here, "/tkafka/commitoffsets/consumer"); got != test.want {
+			t.Errorf("%s in %s: %s, want %s", test.executable, test.here, got, test.want)
 		}
+	}
+	if got := startedAs(cached, "/tkafka", "tkafka/consumer"); got != cached { // built with -trimpath
+		t.Errorf("without the folder: %s", got)
 	}
 }
 
