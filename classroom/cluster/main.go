@@ -22,7 +22,7 @@ func main() {
 			"for them. Prints the addresses of the brokers when they are ready.\n\n"+
 			"The brokers are for teaching, not for production. They speak the protocol of Kafka, but they\n"+
 			"have no replication, and promise nothing about durability.",
-		"cluster --topics client60,client61 --data /tmp/kafka")
+		"go run ./classroom/cluster --topics client60,client61 --data /tmp/kafka")
 	topics := program.Flags.StringSlice("topics", []string{"client60"},
 		"`names` of the topics, 16 partitions each; the credentials\nare for the first name")
 	ports := program.Flags.IntSlice("ports", []int{19093, 29093, 39093},

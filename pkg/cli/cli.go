@@ -146,8 +146,13 @@ func (p *Program) command() string {
 }
 
 // typed returns a command, such as the usage line, as the user types it: with the words that started
-// the program in place of its name.
-func (p *Program) typed(command string) string { return strings.Replace(command, p.Name, p.started, 1) }
+// the program in place of its name. The name is the first word, or follows a pipe.
+func (p *Program) typed(command string) string {
+	if rest, ok := strings.CutPrefix(command, p.Name); ok {
+		return p.started + rest
+	}
+	return strings.Replace(command, "| "+p.Name, "| "+p.started, 1)
+}
 
 // wrongArguments returns what is wrong with the arguments. Line is the whole command line.
 func (p *Program) wrongArguments(args, line []string) string {

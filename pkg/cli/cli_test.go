@@ -235,10 +235,11 @@ func TestGrace(t *testing.T) {
 // The help has an example, fits on a terminal of 80 columns, and shows a switch without a value.
 func TestHelp(t *testing.T) {
 	p, _ := program("does <topic>")
+	p.example = "does it\nseq 3 | does it\ngo run ./does"
 	p.Flags.Bool("pause", false, "wait for Enter")
 	p.Flags.String("folder", "", strings.Repeat("a long explanation ", 10))
 	help := p.help()
-	if !strings.Contains(help, "for example:\n  ./does it\n") || !strings.Contains(help, "--pause   ") {
+	if !strings.Contains(help, "for example:\n  ./does it\n  seq 3 | ./does it\n  go run ./does\n") || !strings.Contains(help, "--pause   ") {
 		t.Errorf("the help is %s", help)
 	}
 	for line := range strings.Lines(help) {

@@ -55,9 +55,6 @@ type Needs struct {
 func Open(ctx context.Context, program *cli.Program, found *settings.Settings, needs Needs) (*Cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	if err := enoughFiles(); err != nil {
-		return nil, err
-	}
 	err := found.Find()
 	if err != nil {
 		return nil, err
@@ -68,6 +65,9 @@ func Open(ctx context.Context, program *cli.Program, found *settings.Settings, n
 		if c.TLS, err = tlsconf.Load(found.Folder, found.Password, program.Report); err != nil {
 			return nil, err
 		}
+	}
+	if err := enoughFiles(); err != nil {
+		return nil, err
 	}
 	if err := c.check(ctx, needs); err != nil {
 		return nil, err
