@@ -6,9 +6,6 @@ package cluster
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -24,9 +21,6 @@ const (
 	checkTime = 4 * time.Second
 	// checkDialTime limits how long one broker may take to accept a connection during that check.
 	checkDialTime = 2500 * time.Millisecond
-	// files is how many files and connections a client needs at the same time, with three brokers: it
-	// opens up to five connections to each.
-	files = 32
 )
 
 // Cluster is a cluster that has passed the check.
@@ -66,28 +60,11 @@ func Open(ctx context.Context, program *cli.Program, found *settings.Settings, n
 			return nil, err
 		}
 	}
-	if err := enoughFiles(); err != nil {
-		return nil, err
-	}
 	if err := c.check(ctx, needs); err != nil {
 		return nil, err
 	}
 	c.checked = true
 	return c, nil
-}
-
-// enoughFiles checks that this process may open as many files as a client needs. Without them, the
-// client would try for ever to connect.
-func enoughFiles() error {
-	for range files {
-		file, err := os.Open(os.DevNull)
-		if err != nil {
-			return cli.WithHint(fmt.Errorf("a client needs up to %d files and connections: %w", files, errors.Unwrap(err)),
-				"raise the limit of open files: ulimit -n 1024 (in a new terminal, if this shell refuses it)")
-		}
-		defer file.Close()
-	}
-	return nil
 }
 
 // Options are the options that each client of this cluster has, beside kgo.SeedBrokers and
