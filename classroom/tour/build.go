@@ -24,7 +24,7 @@ type executables map[string]string
 
 // build builds the programs of the tutorial into dir: all commands of this module outside of
 // classroom/. All files that it makes are in dir, even if it is interrupted.
-func build(ctx context.Context, dir string) (executables, error) {
+func build(ctx context.Context, screen *screen, dir string) (executables, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -50,11 +50,13 @@ func build(ctx context.Context, dir string) (executables, error) {
 		return err
 	}
 	// Build the first one alone: it compiles the packages that all programs share.
+	screen.say("  ", "go build ./"+folders[0])
 	if err := one(folders[0]); err != nil {
 		return nil, err
 	}
 	results := make(chan error)
 	for _, folder := range folders[1:] {
+		screen.say("  ", "go build ./"+folder)
 		go func() { results <- one(folder) }()
 	}
 	for range folders[1:] {

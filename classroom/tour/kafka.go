@@ -130,7 +130,7 @@ func (k *kafka) describe() string {
 	brokers := strings.Join(k.found.Brokers, ", ")
 	if k.own != nil {
 		return fmt.Sprintf("A cluster with three brokers runs inside this program, at %s. Its topic is %s, with %d partitions. "+
-			"The programs find the credentials in the folder that KAFKA_AUTH names.", brokers, k.topic, k.partitions)
+			"The tour passes the addresses and the credentials to the programs.", brokers, k.topic, k.partitions)
 	}
 	return fmt.Sprintf("The tour uses the cluster at %s, with the credentials in %s. It starts no cluster and creates no topic. "+
 		"Topic %s has %d partitions and %s messages. The groups are new. They stay on the cluster, because a student may not delete a group.",
@@ -203,10 +203,14 @@ func (k *kafka) committed(ctx context.Context, group string) (map[int32]int64, e
 	return offsets, nil
 }
 
-// commitOlder commits for a group all messages that were in the topic at the start of the tour.
+// commitOlder commits for a group all messages that are in the topic now.
 func (k *kafka) commitOlder(ctx context.Context, group string) error {
+	ends, err := k.offsets(ctx, k.admin.ListEndOffsets)
+	if err != nil {
+		return err
+	}
 	var offsets kadm.Offsets
-	for partition, end := range k.before {
+	for partition, end := range ends {
 		offsets.AddOffset(k.topic, partition, end, -1)
 	}
 	done, err := k.admin.CommitOffsets(ctx, group, offsets)

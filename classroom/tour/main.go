@@ -19,8 +19,8 @@ func main() {
 	program := cli.New("tour",
 		"Performs the tutorial with the real programs and checks each step. It starts a cluster of its own.\n"+
 			"With --topic it uses an existing cluster. Nobody else should use that topic at the same time.",
-		"go run ./classroom/tour --pause\n"+
-			"go run ./classroom/tour --auth client1/auth --topic client1")
+		"tour --pause\n"+
+			"tour --auth client1/auth --topic client1")
 	auth := settings.AddFlags(program.Flags)
 	topic := program.Flags.String("topic", "", "use an existing cluster, with this `topic`")
 	pause := program.Flags.Bool("pause", false, "wait for Enter before each step")
@@ -30,6 +30,11 @@ func main() {
 			return &cli.Misuse{Problem: "--auth and --brokers need --topic, the topic on the existing cluster"}
 		}
 		started := time.Now()
+		screen := newScreen(os.Stdout)
+		screen.title("The tutorial, performed by its programs")
+		screen.say("", "This tour types the commands of the tutorial for you. It shows what the programs print, "+
+			"and checks each step.\nWith --pause it waits for Enter before each step.")
+
 		dir, err := os.MkdirTemp("", "tkafka-tour-")
 		if err != nil {
 			return err
@@ -40,14 +45,9 @@ func main() {
 			return err
 		}
 		defer k.close()
-
-		screen := newScreen(os.Stdout)
-		screen.title("The tutorial, performed by its programs")
-		screen.say("", "This tour types the commands of the tutorial for you. It shows what the programs print, "+
-			"and checks each step. With --pause it waits for Enter before each step.")
 		screen.say("\n", k.describe())
-		screen.say("\n", "Building the programs ...")
-		programs, err := build(ctx, filepath.Join(dir, "bin"))
+		screen.say("\n", "Building the programs:")
+		programs, err := build(ctx, screen, filepath.Join(dir, "bin"))
 		if err != nil {
 			return err
 		}

@@ -108,10 +108,12 @@ func allOK(t *testing.T, tour *exec.Cmd, problems *bytes.Buffer) string {
 	return text
 }
 
+// contains requires the parts in the text. The screen breaks lines, so a line end is the same as a space.
 func contains(t *testing.T, text string, parts ...string) {
 	t.Helper()
+	unbroken := func(text string) string { return strings.Join(strings.Fields(text), " ") }
 	for _, part := range parts {
-		if !strings.Contains(text, part) {
+		if !strings.Contains(unbroken(text), unbroken(part)) {
 			t.Errorf("%q is missing in\n%s", part, text)
 		}
 	}
@@ -126,7 +128,10 @@ func TestOwnCluster(t *testing.T) {
 		t.Errorf("%d pauses", pauses)
 	}
 	beginning, _, _ := strings.Cut(text, sections[0].name)
-	contains(t, beginning, "--pause")
+	contains(t, beginning, "--pause", "\n  go build ./commitoffsets/consumercommit\n")
+	if stored := strings.Count(text, "| Start Storing\n"); stored != 4 { // the second of three orders twice
+		t.Errorf("%d messages were stored", stored)
+	}
 	contains(t, text,
 		"\n  $ go run ./consumer client60 --group simple_consumer\n",
 		"\n  consumer | assigned 16 of 16 partitions: 0-15\n",

@@ -14,8 +14,8 @@ import (
 	"tkafka/pkg/terminal"
 )
 
-// width is the number of columns of the output. A CI log shows that many, too.
-const width = 100
+// width is the number of columns of the output. A new terminal has that many.
+const width = 80
 
 // screen is standard output. The tour and its programs print to it line by line.
 type screen struct {

@@ -80,14 +80,13 @@ const storeTime = 3 * time.Second
 func storeThenCommit(t *tour) {
 	group := t.kafka.group("my_group")
 	t.step("consumercommit is stopped before it commits.",
-		"It reads one message, stores it, and then commits its offset. "+
-			"The tour waits for the first commit. It stops the program while the program stores the second message.")
-	t.send(t.kafka.unique("first order", "second order", "third order"), "producer", t.kafka.topic, "--key", "orders")
-	if t.kafka.older > 0 {
-		t.screen.say("\n  ", "The topic has older messages. The tour commits them for the group, so that the program does not store all of them.")
-		t.commitOlder(group)
-	}
+		"It reads one message, stores it, and then commits its offset. The tour stops it while it stores the "+
+			"second message. The tour has committed the older messages for this group, so only the new ones come.")
+	t.commitOlder(group)
+	orders := t.kafka.unique("first order", "second order", "third order")
+	t.send(orders, "producer", t.kafka.topic, "--key", "orders")
 	places := t.sent()
+	maps.DeleteFunc(places, func(message string, _ place) bool { return !slices.Contains(orders, message) })
 	stopped := t.start("consumercommit", "commitoffsets/consumercommit", t.kafka.topic, group, "--store-time", storeTime.String())
 	t.await("second message from consumercommit", func() bool {
 		printed := stopped.printed()
@@ -110,7 +109,7 @@ func storeThenCommit(t *tour) {
 	restarted := t.start("consumercommit", "commitoffsets/consumercommit", t.kafka.topic, group, "--store-time", "100ms")
 	t.await("commit of each message that is left", func() bool {
 		run, err := parseReadings(restarted.printed(), places)
-		return err == nil && len(run) >= len(places)-1 && run[len(run)-1].committed
+		return err == nil && len(run) >= len(orders)-1 && run[len(run)-1].committed
 	}, restarted)
 	t.stop(restarted)
 

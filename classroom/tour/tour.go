@@ -232,7 +232,7 @@ func (t *tour) committed(group string) map[int32]int64 {
 	return offsets
 }
 
-// commitOlder commits for a group all messages that were in the topic at the start of the tour.
+// commitOlder commits for a group all messages that are in the topic now.
 func (t *tour) commitOlder(group string) {
 	ctx, cancel := t.limited()
 	defer cancel()

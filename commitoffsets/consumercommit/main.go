@@ -21,7 +21,7 @@ func main() {
 	program := cli.New("consumercommit <topic> <group>", "Prints, stores and commits each message.",
 		"consumercommit client60 client60_group --store-time 5s")
 	auth := settings.AddFlags(program.Flags)
-	storeTime := program.Flags.Duration("store-time", 10*time.Second, "time to store a message")
+	storeTime := program.TimeFlag("store-time", 10*time.Second, "time to store a message")
 	out := display.To(os.Stdout, display.Value)
 
 	program.Run(func(ctx context.Context, args []string) error {

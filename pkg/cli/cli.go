@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -52,6 +51,7 @@ type Program struct {
 	Flags *pflag.FlagSet // the program adds its own before Run
 
 	usage, about, example string
+	started               string // the first words of its command line
 
 	mu     sync.Mutex
 	stderr io.Writer
@@ -61,17 +61,18 @@ type Program struct {
 // New describes a program. The usage line names the program and its arguments, and Run compares
 // the command line with it. In "consumer <topic> earliest|latest [group]" the first argument may be
 // anything, the second must be one of the two words, and the third is optional. About describes in a
-// sentence or two what the user will see. Example is a command to type.
+// sentence or two what the user will see. Example has commands to type, one a line. The user sees the
+// usage and the examples with the words that started the program, such as "go run ./consumer".
 func New(usage, about, example string) *Program {
 	name := strings.Fields(usage)[0]
 	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.SetOutput(io.Discard) // Run prints the errors
-	return &Program{Name: name, Flags: flags, usage: usage, about: about, example: example, stderr: os.Stderr}
+	return &Program{Name: name, Flags: flags, usage: usage, about: about, example: example, started: started(), stderr: os.Stderr}
 }
 
-// Run reads the command line, does the work and ends the process. The first SIGINT, SIGTERM or
-// SIGHUP cancels the context of the work. The work then has LeaveTime to return. A second signal
+// Run reads the command line, does the work and ends the process. The first SIGINT, SIGTERM, SIGQUIT
+// or SIGHUP cancels the context of the work. The work then has LeaveTime to return. A second signal
 // ends the process at once. Run reports an error of the work, unless it is ErrDone, the cancellation
 // itself, or a broken pipe: a reader who has left.
 func (p *Program) Run(work func(ctx context.Context, args []string) error) {
@@ -82,7 +83,11 @@ func (p *Program) run(line []string, work func(ctx context.Context, args []strin
 	help := p.Flags.BoolP("help", "h", false, "show this help")
 	version := p.Flags.Bool("version", false, "show the version")
 	err := p.Flags.Parse(line)
+	var wrong *strconv.NumError
 	switch {
+	case errors.As(err, &wrong): // in a list of numbers
+		plain := fmt.Sprintf("%q is not a number", wrong.Num)
+		return p.misused(&Misuse{strings.Replace(err.Error(), wrong.Error(), plain, 1)})
 	case err != nil:
 		return p.misused(err)
 	case *help:
@@ -92,7 +97,7 @@ func (p *Program) run(line []string, work func(ctx context.Context, args []strin
 		fmt.Println(p.Name, Version())
 		return 0
 	}
-	if problem := p.wrongArguments(p.Flags.Args()); problem != "" {
+	if problem := p.wrongArguments(p.Flags.Args(), line); problem != "" {
 		return p.misused(&Misuse{problem})
 	}
 	ctx, release := p.untilSignalled()
@@ -126,15 +131,38 @@ func (m *Misuse) Error() string { return m.Problem }
 
 func (p *Program) misused(err error) int {
 	p.Report(err)
-	p.Say("usage: %s", p.usage)
-	p.Hint("--help shows all flags and an example")
+	p.Say("usage: %s", p.typed(p.usage))
+	p.Hint("%s --help shows all flags and an example", p.typed(p.command()))
 	return 2
 }
 
-func (p *Program) wrongArguments(args []string) string {
+// command returns the usage line without the arguments: consumer, or enroll apply.
+func (p *Program) command() string {
+	words := strings.Fields(p.usage)
+	if at := slices.IndexFunc(words, func(word string) bool { return strings.ContainsAny(word, "<[|") }); at >= 0 {
+		words = words[:at]
+	}
+	return strings.Join(words, " ")
+}
+
+// typed returns a command, such as the usage line, as the user types it: with the words that started
+// the program in place of its name. The name is the first word, or follows a pipe.
+func (p *Program) typed(command string) string {
+	if rest, ok := strings.CutPrefix(command, p.Name); ok {
+		return p.started + rest
+	}
+	return strings.Replace(command, "| "+p.Name, "| "+p.started, 1)
+}
+
+// wrongArguments returns what is wrong with the arguments. Line is the whole command line.
+func (p *Program) wrongArguments(args, line []string) string {
 	names := strings.Fields(p.usage)[1:]
 	if len(args) > len(names) {
-		return fmt.Sprintf("unexpected argument %q", args[len(names)])
+		unexpected := args[len(names)]
+		if at := slices.Index(line, unexpected); at > 0 && strings.HasSuffix(line[at-1], ",") {
+			return fmt.Sprintf("unexpected argument %q: write the list without blanks: %s%s", unexpected, line[at-1], unexpected)
+		}
+		return fmt.Sprintf("unexpected argument %q", unexpected)
 	}
 	for _, missing := range names[len(args):] {
 		if !strings.HasPrefix(missing, "[") {
@@ -142,7 +170,7 @@ func (p *Program) wrongArguments(args []string) string {
 		}
 	}
 	for i, arg := range args {
-		if arg == "" {
+		if strings.TrimSpace(arg) == "" {
 			return fmt.Sprintf("%s is empty", strings.Trim(names[i], "<>[]"))
 		}
 		if words := strings.Split(names[i], "|"); len(words) > 1 && !slices.Contains(words, arg) {
@@ -154,9 +182,9 @@ func (p *Program) wrongArguments(args []string) string {
 
 func (p *Program) help() string {
 	var help strings.Builder
-	fmt.Fprintf(&help, "%s\n\nusage: %s [flags]\n\nfor example:\n", p.about, p.usage)
+	fmt.Fprintf(&help, "%s\n\nusage: %s [flags]\n\nfor example:\n", p.about, p.typed(p.usage))
 	for line := range strings.Lines(p.example) {
-		fmt.Fprintf(&help, "  %s\n", strings.TrimSpace(line))
+		fmt.Fprintf(&help, "  %s\n", p.typed(strings.TrimSpace(line)))
 	}
 	p.Flags.VisitAll(func(flag *pflag.Flag) {
 		if flag.Value.Type() == "bool" {
@@ -260,35 +288,6 @@ func (p *Program) clearBottom() string {
 	}
 	return "\r\x1b[K"
 }
-
-// CountFlag adds a flag for a number of messages, 1 or more. Without the flag it is math.MaxInt: there
-// is no limit.
-func (p *Program) CountFlag(name, shorthand, usage string) *int {
-	n := count(math.MaxInt)
-	p.Flags.VarP(&n, name, shorthand, usage)
-	return (*int)(&n)
-}
-
-type count int
-
-func (n *count) Set(text string) error {
-	number, err := strconv.Atoi(text)
-	if err != nil || number < 1 {
-		return errors.New("not a number of messages, 1 or more")
-	}
-	*n = count(number)
-	return nil
-}
-
-// String returns nothing for "no limit", so that the help shows no default.
-func (n *count) String() string {
-	if *n == math.MaxInt {
-		return ""
-	}
-	return strconv.Itoa(int(*n))
-}
-
-func (n *count) Type() string { return "number" }
 
 // Count formats a number for people: 1,000,000.
 func Count[N int | int64](n N) string {

@@ -16,11 +16,11 @@ import (
 func program(usage string) (*Program, *bytes.Buffer) {
 	said := new(bytes.Buffer)
 	p := New(usage, "Does it.", "does it")
-	p.stderr = said
+	p.stderr, p.started = said, "./does"
 	return p, said
 }
 
-const helpHint = "does: hint: --help shows all flags and an example\n"
+const helpHint = "does: hint: ./does --help shows all flags and an example\n"
 
 func TestArguments(t *testing.T) {
 	const usage = "does <topic> earliest|latest [group]"
@@ -37,6 +37,11 @@ func TestArguments(t *testing.T) {
 		{"too many", []string{"t", "latest", "g", "x"}, 2, "does: unexpected argument \"x\"\n"},
 		{"misspelt choice", []string{"t", "lastest"}, 2, "does: \"lastest\" is not earliest or latest\n"},
 		{"empty", []string{"", "latest"}, 2, "does: topic is empty\n"},
+		{"blank", []string{"t", "latest", "  "}, 2, "does: group is empty\n"},
+		{"no number in a list", []string{"t", "latest", "--ports", "1,x"}, 2,
+			"does: invalid argument \"1,x\" for \"--ports\" flag: \"x\" is not a number\n"},
+		{"a list with blanks", []string{"-l", "a,", "t", "latest", "g", "-l", "b,", "c"}, 2,
+			"does: unexpected argument \"c\": write the list without blanks: b,c\n"},
 		{"unknown flag", []string{"t", "latest", "--fast"}, 2, "does: unknown flag: --fast\n"},
 		{"flag behind the arguments", []string{"t", "latest", "--number", "3"}, 0, ""},
 		{"flag with a wrong value", []string{"t", "latest", "-n", "x"}, 2,
@@ -45,6 +50,8 @@ func TestArguments(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p, said := program(usage)
 			p.Flags.IntP("number", "n", 0, "")
+			p.Flags.StringSliceP("list", "l", nil, "")
+			p.Flags.IntSlice("ports", nil, "")
 			called := false
 			status := p.run(test.line, func(context.Context, []string) error {
 				called = true
@@ -55,7 +62,7 @@ func TestArguments(t *testing.T) {
 			}
 			want := test.said
 			if want != "" {
-				want += "does: usage: does <topic> earliest|latest [group]\n" + helpHint
+				want += "does: usage: ./does <topic> earliest|latest [group]\n" + helpHint
 			}
 			if said.String() != want {
 				t.Errorf("said %q, want %q", said, want)
@@ -83,7 +90,7 @@ func TestStatus(t *testing.T) {
 		{"failed", context.Background(), errors.New("lost it"), 1, "does: lost it\n"},
 		{"failed, with a hint", context.Background(), fmt.Errorf("all: %w", WithHint(errors.New("lost it"), "look for %s", "it")), 1,
 			"does: all: lost it\ndoes: hint: look for it\n"},
-		{"misused", context.Background(), &Misuse{"no such thing"}, 2, "does: no such thing\ndoes: usage: does\n" + helpHint},
+		{"misused", context.Background(), &Misuse{"no such thing"}, 2, "does: no such thing\ndoes: usage: ./does\n" + helpHint},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, said := program("does")
@@ -149,6 +156,65 @@ func TestCountFlag(t *testing.T) {
 	}
 }
 
+func TestTimeFlag(t *testing.T) {
+	for _, test := range []struct {
+		line   []string
+		status int
+		want   time.Duration
+	}{
+		{nil, 0, time.Minute},
+		{[]string{"--time", "1.5s"}, 0, 1500 * time.Millisecond},
+		{[]string{"--time", "0"}, 0, 0},
+		{[]string{"--time", "5"}, 2, 0},
+		{[]string{"--time=-5s"}, 2, 0},
+		{[]string{"--time", "soon"}, 2, 0},
+	} {
+		p, said := program("does")
+		d := p.TimeFlag("time", time.Minute, "")
+		status := p.run(test.line, func(context.Context, []string) error { return nil })
+		if status != test.status || status == 0 && *d != test.want {
+			t.Errorf("%q: status %d, %v", test.line, status, *d)
+		}
+		if status != 0 && !strings.Contains(said.String(), "a time needs a unit, such as 5s, and is not negative\n") {
+			t.Errorf("%q: said %q", test.line, said)
+		}
+	}
+}
+
+// The hint after wrong use has the command, too, if the program has several.
+func TestHelpOfACommand(t *testing.T) {
+	for usage, want := range map[string]string{
+		"does this|that": "./does --help", "does this": "./does this --help", "does this <topic> [group]": "./does this --help",
+	} {
+		p, said := program(usage)
+		p.misused(errors.New("wrong"))
+		if !strings.Contains(said.String(), "hint: "+want+" shows") {
+			t.Errorf("%s: said %q", usage, said)
+		}
+	}
+}
+
+// The command in a hint is the one that started the program.
+func TestStarted(t *testing.T) {
+	const cached, temporary = "/home/me/.cache/go-build/ef/efc3-d/consumer", "/tmp/go-build215/b001/exe/consumer"
+	for _, test := range []struct{ executable, here, want string }{
+		{"consumer", "/usr/src/app", "consumer"}, // in an image
+		{"./consumer", "/tkafka", "./consumer"},
+		{cached, "/tkafka", "go run ./commitoffsets/consumer"},
+		{temporary, "/tkafka", "go run ./commitoffsets/consumer"},
+		{cached, "/tkafka/commitoffsets", "go run ./consumer"},
+		{cached, "/tkafka/commitoffsets/consumer", "go run ."},
+		{cached, "/tkafka/commitoffsets/consumercommit", "go run ../consumer"},
+	} {
+		if got := startedAs(test.executable, test.here, "/tkafka/commitoffsets/consumer"); got != test.want {
+			t.Errorf("%s in %s: %s, want %s", test.executable, test.here, got, test.want)
+		}
+	}
+	if got := startedAs(cached, "/tkafka", "tkafka/consumer"); got != cached { // built with -trimpath
+		t.Errorf("without the folder: %s", got)
+	}
+}
+
 // Grace outlives its context, and ends with its own cancel function.
 func TestGrace(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
@@ -169,10 +235,11 @@ func TestGrace(t *testing.T) {
 // The help has an example, fits on a terminal of 80 columns, and shows a switch without a value.
 func TestHelp(t *testing.T) {
 	p, _ := program("does <topic>")
+	p.example = "does it\nseq 3 | does it\ngo run ./does"
 	p.Flags.Bool("pause", false, "wait for Enter")
 	p.Flags.String("folder", "", strings.Repeat("a long explanation ", 10))
 	help := p.help()
-	if !strings.Contains(help, "for example:\n  does it\n") || !strings.Contains(help, "--pause   ") {
+	if !strings.Contains(help, "for example:\n  ./does it\n  seq 3 | ./does it\n  go run ./does\n") || !strings.Contains(help, "--pause   ") {
 		t.Errorf("the help is %s", help)
 	}
 	for line := range strings.Lines(help) {

@@ -34,11 +34,12 @@ func Pause(ctx context.Context, d time.Duration) bool {
 //
 // It ignores SIGPIPE, so that a write to a reader who has left is an error like any other. By
 // default the signal would end the process before it can leave its group, and the other members
-// would wait 45 seconds for it. For the same reason SIGHUP, the closing of the terminal, is a
-// signal to stop, except under nohup.
+// would wait 45 seconds for it. For the same reason two more signals stop the program: SIGQUIT, which
+// is Ctrl-\, and SIGHUP, the closing of the terminal, except under nohup. The stacks of all goroutines,
+// which Go prints for a SIGQUIT, come for a SIGABRT.
 func (p *Program) untilSignalled() (context.Context, func()) {
 	signal.Ignore(syscall.SIGPIPE)
-	stop := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	stop := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
 	if !signal.Ignored(syscall.SIGHUP) {
 		stop = append(stop, syscall.SIGHUP)
 	}
@@ -58,6 +59,7 @@ func (p *Program) untilSignalled() (context.Context, func()) {
 			return
 		case <-signals:
 		case <-time.After(LeaveTime):
+			time.AfterFunc(LeaveTime/4, func() { os.Exit(1) }) // nobody reads standard error
 			p.Say("not finished %v after the signal: ending now", LeaveTime)
 		}
 		os.Exit(1)

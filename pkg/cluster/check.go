@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,9 @@ type answer struct {
 // time. The second round matters: a cluster can be reachable at one address, and advertise another
 // one that is not reachable from here.
 func (c *Cluster) check(ctx context.Context, needs Needs) error {
+	if err := enoughFiles(); err != nil {
+		return err
+	}
 	incoming := make(chan answer)
 	asked := make(map[string]bool)
 	pending := 0
@@ -74,6 +78,24 @@ func (c *Cluster) check(ctx context.Context, needs Needs) error {
 	}
 	if needs.Group != "" {
 		return c.checkGroup(ctx, good.address, needs.Group)
+	}
+	return nil
+}
+
+// files is how many files and connections a client needs at the same time, with three brokers: it
+// opens up to five connections to each.
+const files = 32
+
+// enoughFiles checks that this process may open as many files as a client needs. Without them, the
+// client would try for ever to connect.
+func enoughFiles() error {
+	for range files {
+		file, err := os.Open(os.DevNull)
+		if err != nil {
+			return cli.WithHint(fmt.Errorf("a client needs up to %d files and connections: %w", files, errors.Unwrap(err)),
+				"raise the limit of open files: ulimit -n 1024 (in a new terminal, if this shell refuses it)")
+		}
+		defer file.Close()
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func Stdin(program *cli.Program, here *cluster.Cluster, client *kgo.Client) *Inp
 // bytes of a line stay valid and unchanged. Call Acknowledged once for each line.
 func (in *Input) Lines(ctx context.Context) iter.Seq2[int64, []byte] {
 	return func(yield func(int64, []byte) bool) {
-		if closed(os.Stdin) {
+		if terminal.Closed(os.Stdin) {
 			in.fail(cli.WithHint(errors.New("standard input is closed"), "in a container, use docker run -i"))
 			return
 		}
@@ -266,20 +266,4 @@ func count(n int64) string {
 		return "1 message"
 	}
 	return cli.Count(n) + " messages"
-}
-
-// closed reports whether the stream was closed when the program started. The Go runtime then opens
-// /dev/null in its place, for reading and writing. Nobody else opens an input for writing, so a
-// write of no bytes shows the difference.
-func closed(stream *os.File) bool {
-	at, err := stream.Stat()
-	if err != nil {
-		return true
-	}
-	null, err := os.Stat(os.DevNull)
-	if err != nil || !os.SameFile(at, null) {
-		return false
-	}
-	_, err = stream.Write(nil)
-	return err == nil
 }

@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ import (
 	"tkafka/pkg/cli"
 	"tkafka/pkg/cluster"
 	"tkafka/pkg/settings"
+	"tkafka/pkg/terminal"
 )
 
 // Member is a member of a consumer group.
@@ -52,11 +54,19 @@ type Member struct {
 	troubled   string   // the last trouble that we printed
 }
 
-// Open checks the cluster, the topic and the group, as cluster.Open does. The member joins the group
-// when its Options go into kgo.NewClient.
+// Open checks the cluster, the topic and the group, as cluster.Open does. It also refuses an empty group
+// name, and a closed standard output: what nobody can read must not be committed. The member joins the
+// group when its Options go into kgo.NewClient.
 func Open(ctx context.Context, program *cli.Program, found *settings.Settings, topic, group string) (
 	*Member, error,
 ) {
+	if strings.TrimSpace(group) == "" {
+		return nil, &cli.Misuse{Problem: "group is empty"}
+	}
+	if terminal.Closed(os.Stdout) {
+		return nil, cli.WithHint(errors.New("standard output is closed, or it is /dev/null opened for reading and writing"),
+			"to discard the messages, use >/dev/null")
+	}
 	here, err := cluster.Open(ctx, program, found, cluster.Needs{Topic: topic, Read: true, Group: group})
 	if err != nil {
 		return nil, err

@@ -1,8 +1,9 @@
-// Package terminal detects terminals and makes text safe to show on one.
+// Package terminal detects terminals and closed streams, and makes text safe to show on a terminal.
 package terminal
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"unicode"
 	"unicode/utf8"
@@ -14,6 +15,23 @@ import (
 func Is(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// Closed reports whether a standard stream was closed when the program started (">&-" in a shell).
+// The Go runtime then opens /dev/null in its place, for reading and writing. A shell opens it for one
+// of both. Some programs, such as Python's subprocess.DEVNULL, open it for both, too.
+func Closed(stream *os.File) bool {
+	at, err := stream.Stat()
+	if err != nil {
+		return true
+	}
+	null, err := os.Stat(os.DevNull)
+	if err != nil || !os.SameFile(at, null) {
+		return false
+	}
+	_, writing := stream.Write(nil)
+	_, reading := stream.Read(make([]byte, 1))
+	return writing == nil && reading == io.EOF
 }
 
 // Escape returns the text as it can be shown on a terminal. A message may contain bytes that move the

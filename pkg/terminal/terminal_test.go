@@ -53,3 +53,17 @@ func TestIs(t *testing.T) {
 		t.Error("neither /dev/null nor a buffer is a terminal")
 	}
 }
+
+// The runtime opens a closed stream for reading and writing.
+func TestClosed(t *testing.T) {
+	for flag, want := range map[int]bool{os.O_RDONLY: false, os.O_WRONLY: false, os.O_RDWR: true} {
+		null, err := os.OpenFile(os.DevNull, flag, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer null.Close()
+		if terminal.Closed(null) != want {
+			t.Errorf("opened with flag %d: not %v", flag, want)
+		}
+	}
+}

@@ -21,7 +21,7 @@ func commands() map[string]scriptCommand {
 		command{"terminal NAME PROGRAM [ARG...]", (*state).startOnTerminal},
 		command{"expect NAME stdout|stderr REGEXP", (*state).expect},
 		command{"feed NAME TEXT", (*state).feed},
-		command{"signal NAME [SIGINT|SIGTERM|SIGHUP|SIGKILL]", (*state).signal},
+		command{"signal NAME [SIGINT|SIGTERM|SIGQUIT|SIGHUP|SIGKILL]", (*state).signal},
 		command{"eof NAME", (*state).closeInput},
 		command{"ended NAME STATUS", (*state).ended},
 		command{"promise TIMES PROGRAM [ARG...]", (*state).promise},
