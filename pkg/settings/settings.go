@@ -51,9 +51,9 @@ type Settings struct {
 func AddFlags(flags *pflag.FlagSet) *Settings {
 	return &Settings{
 		brokers: flags.StringP("brokers", "b", "",
-			"`addresses` of the brokers, host:port,... (default: those in\nthe credentials folder, else "+DefaultBrokers+")"),
+			"`addresses` of the brokers, host:port,... (default: those in the credentials folder, else "+DefaultBrokers+")"),
 		auth: flags.String("auth", "",
-			"`folder` with ca.crt and kafka.keystore.pkcs12\n(default: the nearest auth/, here or above)"),
+			"`folder` with ca.crt and kafka.keystore.pkcs12 (default: the nearest auth/, here or above)"),
 	}
 }
 
