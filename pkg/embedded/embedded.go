@@ -18,8 +18,11 @@
 //     closes the connection.
 //   - Some requests would end kfake, and so the process. Each connection refuses those that we know. After
 //     such a request, only this client loses its connection.
-//   - A client that is silent or slow does not delay the others, and loses its connection in the end. But
-//     nothing stops a client that may write from filling the memory or, with a DataDir, the disk.
+//   - A client that is silent or slow does not delay the others, and loses its connection in the end. All
+//     requests together use a limited amount of memory. The client with the largest one loses its
+//     connection at the limit.
+//   - A client that may write can fill the memory, unless [Config].Retention limits it, or, with a DataDir,
+//     the disk.
 package embedded
 
 import (
@@ -56,6 +59,13 @@ type Config struct {
 	// not exist, it is created. One cluster at a time can use it. Empty keeps everything in memory.
 	DataDir string
 
+	// Retention limits what the topics keep. The zero value keeps everything. A cluster with a DataDir cannot
+	// have a Retention: kfake does not store the offset of a partition without messages.
+	Retention Retention
+
+	// Say prints a line for the user. Nil prints nothing.
+	Say func(format string, args ...any)
+
 	// TLS is the configuration of the brokers. Nil means plaintext.
 	TLS *tls.Config
 
@@ -71,8 +81,11 @@ type Config struct {
 type Cluster struct {
 	kfake         *kfake.Cluster
 	listeners     []*listener
+	memory        *memory
 	lock          *flock.Flock   // nil without a DataDir
 	authenticator *authenticator // nil without access control
+	retainer      *retainer      // nil without a Retention
+	say           func(format string, args ...any)
 }
 
 // Start starts a cluster. When it returns, clients can connect. The error is a [*PortError] if another
@@ -84,10 +97,13 @@ func Start(config Config) (_ *Cluster, err error) {
 	if config.limits == (limits{}) {
 		config.limits = defaultLimits
 	}
-	if config.Rights != nil && config.DataDir != "" {
-		return nil, errors.New("an embedded cluster cannot have both Rights and a DataDir")
+	if config.DataDir != "" && (config.Rights != nil || config.Retention != (Retention{})) {
+		return nil, errors.New("an embedded cluster with a DataDir can have neither Rights nor a Retention")
 	}
-	c := &Cluster{}
+	if config.Say == nil {
+		config.Say = func(string, ...any) {}
+	}
+	c := &Cluster{say: config.Say}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -107,8 +123,9 @@ func Start(config Config) (_ *Cluster, err error) {
 			return nil, err
 		}
 	}
+	c.memory = newMemory(config.limits.memory)
 	for _, port := range config.Ports {
-		l, err := listen(port, config.TLS, c.authenticator, config.limits)
+		l, err := listen(port, config.TLS, c.authenticator, config.limits, c.memory)
 		if err != nil {
 			return nil, err
 		}
@@ -125,6 +142,9 @@ func Start(config Config) (_ *Cluster, err error) {
 	if config.DataDir != "" {
 		options = append(options, kfake.DataDir(config.DataDir))
 	}
+	if config.Retention != (Retention{}) {
+		options = append(options, config.Retention.options())
+	}
 	if c.authenticator != nil {
 		options = append(options, c.authenticator.options()...)
 	}
@@ -133,6 +153,11 @@ func Start(config Config) (_ *Cluster, err error) {
 	}
 	if err := c.prepare(config.Topics); err != nil {
 		return nil, err
+	}
+	if config.Retention != (Retention{}) {
+		if err := c.startRetainer(config.Retention); err != nil {
+			return nil, err
+		}
 	}
 	for _, l := range c.listeners {
 		l.serve()
@@ -234,6 +259,9 @@ func (c *Cluster) Kfake() *kfake.Cluster { return c.kfake }
 
 // Close closes all connections and stops the brokers. With a DataDir, everything is on disk then.
 func (c *Cluster) Close() {
+	if c.retainer != nil {
+		c.retainer.close() // kfake must still run
+	}
 	if c.kfake != nil {
 		c.kfake.Close()
 	}
