@@ -85,11 +85,13 @@ type Cluster struct {
 	lock          *flock.Flock   // nil without a DataDir
 	authenticator *authenticator // nil without access control
 	retainer      *retainer      // nil without a Retention
+	storage       *storage       // nil without a DataDir
 	say           func(format string, args ...any)
 }
 
 // Start starts a cluster. When it returns, clients can connect. The error is a [*PortError] if another
-// program uses a port, and an [*InUseError] if another cluster uses the DataDir.
+// program uses a port, an [*InUseError] if another cluster uses the DataDir, and a [*DamageError] if
+// the DataDir is damaged.
 func Start(config Config) (_ *Cluster, err error) {
 	if len(config.Ports) == 0 {
 		config.Ports = []int{0, 0, 0}
@@ -112,6 +114,9 @@ func Start(config Config) (_ *Cluster, err error) {
 
 	if config.DataDir != "" {
 		if c.lock, err = lockDir(config.DataDir); err != nil {
+			return nil, err
+		}
+		if err := checkData(config.DataDir); err != nil {
 			return nil, err
 		}
 	}
@@ -140,7 +145,8 @@ func Start(config Config) (_ *Cluster, err error) {
 		kfake.GroupMaxSessionTimeout(30 * time.Minute),
 	}
 	if config.DataDir != "" {
-		options = append(options, kfake.DataDir(config.DataDir))
+		c.storage = &storage{dir: config.DataDir, say: config.Say}
+		options = append(options, kfake.DataDir(config.DataDir), kfake.WithLogger(c.storage))
 	}
 	if config.Retention != (Retention{}) {
 		options = append(options, config.Retention.options())
@@ -257,7 +263,8 @@ func (c *Cluster) Brokers() []string {
 // groups.
 func (c *Cluster) Kfake() *kfake.Cluster { return c.kfake }
 
-// Close closes all connections and stops the brokers. With a DataDir, everything is on disk then.
+// Close closes all connections and stops the brokers. With a DataDir, everything is on disk then,
+// unless [Cluster.Err] returns an error.
 func (c *Cluster) Close() {
 	if c.retainer != nil {
 		c.retainer.close() // kfake must still run
@@ -271,6 +278,14 @@ func (c *Cluster) Close() {
 	if c.lock != nil {
 		c.lock.Unlock()
 	}
+}
+
+// Err returns an error if the cluster could not write something to its DataDir.
+func (c *Cluster) Err() error {
+	if c.storage == nil {
+		return nil
+	}
+	return c.storage.failure()
 }
 
 // Kill makes a broker unreachable, as if its process had died: its connections break, and new ones are
