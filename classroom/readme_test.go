@@ -173,7 +173,8 @@ func openTerminal(t *testing.T, dir, name string) *terminal {
 	shell := exec.Command("bash", "--norc", "--noprofile")
 	shell.Dir = dir
 	shell.Env = append(os.Environ(), "PS1="+shellPrompt, "TERM=dumb", "KAFKA_AUTH=", "KAFKA_BROKERS=",
-		"KAFKA_KEYSTORE_PASSWORD="+settings.DefaultPassword)
+		"KAFKA_KEYSTORE_PASSWORD="+settings.DefaultPassword,
+		"XDG_CONFIG_HOME="+t.TempDir()) // here the cluster keeps its authority
 	term := &terminal{Process: process.New(shell), t: t, name: name, adapt: onFreePorts}
 	if err := term.StartOnTerminal(50, 200); err != nil {
 		t.Fatal(err)

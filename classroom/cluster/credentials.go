@@ -44,11 +44,14 @@ func checkFlags(topics []string, ports []int) error {
 	return nil
 }
 
-// authority returns the certificate authority of the cluster. A data folder keeps the authority, too, so
-// the credentials are still valid after a restart.
+// authority returns the certificate authority of the cluster. It is kept in the data folder or, without
+// one, in a folder of the user. So the credentials are still valid after a restart.
 func authority(data string) (*issuer.CA, error) {
 	if data == "" {
-		return issuer.New(issuerName, lifetime)
+		return userAuthority()
+	}
+	if err := prepareData(data); err != nil {
+		return nil, err
 	}
 	ca, err := issuer.Load(data)
 	if !errors.Is(err, os.ErrNotExist) {
@@ -57,10 +60,86 @@ func authority(data string) (*issuer.CA, error) {
 	if ca, err = issuer.New(issuerName, lifetime); err != nil {
 		return nil, err
 	}
-	if err := ca.Save(data); err != nil {
-		return nil, cli.WithHint(fmt.Errorf("--data %s: not the folder of a cluster: %w", data, err), "name an empty folder")
+	return ca, ca.Save(data)
+}
+
+// prepareData creates the data folder, or checks it: another user who made it would know the key of the
+// authority in it. Other programs may need the files in it.
+func prepareData(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("--data: %w", err)
+	}
+	if !ownFolder(dir) {
+		return cli.WithHint(fmt.Errorf("--data %s: the folder belongs to another user", dir),
+			"name a folder of your own: --data ~/kafka-data")
+	}
+	if _, err := os.Lstat(filepath.Join(dir, embedded.LockFile)); err == nil {
+		return nil
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("--data: %w", err)
+	}
+	if len(files) > 0 {
+		return cli.WithHint(fmt.Errorf("--data %s: not the folder of a cluster: it has %s", dir, files[0].Name()),
+			"name an empty folder")
+	}
+	return nil
+}
+
+// userAuthority returns the authority of this user. If it cannot be kept, it is a new one.
+func userAuthority() (*issuer.CA, error) {
+	dir, err := userFolder()
+	if err != nil {
+		return issuer.New(issuerName, lifetime)
+	}
+	ca, err := issuer.Load(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		ca, err = newUserAuthority(dir)
+	}
+	if err != nil {
+		err = cli.WithHint(err, "to get a new authority, delete the folder: rm -r %s", dir)
+	}
+	return ca, err
+}
+
+// newUserAuthority makes an authority and keeps it in dir. If another cluster has just done the same, it
+// returns the authority of that cluster.
+func newUserAuthority(dir string) (*issuer.CA, error) {
+	ca, err := issuer.New(issuerName, lifetime)
+	if err != nil {
+		return nil, err
+	}
+	temporary, err := os.MkdirTemp(filepath.Dir(dir), "new-")
+	if err != nil {
+		return ca, nil
+	}
+	defer os.RemoveAll(temporary)
+	if err := ca.Save(temporary); err != nil {
+		return ca, nil
+	}
+	if os.Rename(temporary, dir) != nil { // it fails if dir exists
+		return issuer.Load(dir)
 	}
 	return ca, nil
+}
+
+// userFolder returns the folder of the user's authority, and makes the folder around it. It is an error if
+// the home directory does not exist or belongs to another user, as with sudo.
+func userFolder() (string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	if !ownFolder(home) {
+		return "", fmt.Errorf("%s: not a folder of this user", home)
+	}
+	config, err := os.UserConfigDir()
+	if err != nil {
+		return "", err
+	}
+	around := filepath.Join(config, "tkafka")
+	return filepath.Join(around, "cluster"), os.MkdirAll(around, 0o700)
 }
 
 // writeCredentials writes the credentials of a student, and returns their folder.

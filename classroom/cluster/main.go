@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/embedded"
@@ -21,13 +22,16 @@ func main() {
 		"Runs three Kafka brokers on this machine until it is stopped, and writes the credentials\n"+
 			"for them. Prints the addresses of the brokers when they are ready.\n\n"+
 			"The brokers are for teaching, not for production. They speak the protocol of Kafka, but they\n"+
-			"have no replication, and promise nothing about durability.",
-		"go run ./classroom/cluster --topics client60,client61 --data /tmp/kafka")
+			"have no replication, and promise nothing about durability.\n\n"+
+			"The credentials are still valid after a restart. The authority that issues them is kept in\n"+
+			"your configuration folder, and only you can read its key.",
+		"go run ./classroom/cluster --topics client60,client61 --data ~/kafka-data")
 	topics := program.Flags.StringSlice("topics", []string{"client60"},
 		"`names` of the topics, 16 partitions each; the credentials\nare for the first name")
 	ports := program.Flags.IntSlice("ports", []int{19093, 29093, 39093},
 		"a `port` for each broker; 0 means a free port")
-	data := program.Flags.String("data", "", "`folder` that keeps messages and offsets across restarts")
+	data := program.Flags.String("data", "", "`folder` that keeps messages and offsets across restarts\n"+
+		"(default: in memory, for one hour and at most 256 MiB)")
 	auth := program.Flags.String("auth", "",
 		"`folder` for the credentials (default: the nearest auth/,\nhere or above)")
 
@@ -39,10 +43,18 @@ func main() {
 		if err != nil {
 			return err
 		}
-		cluster, err := localcluster.Start(ca, embedded.Config{Ports: *ports, Topics: *topics, DataDir: *data})
+		config := embedded.Config{Ports: *ports, Topics: *topics, DataDir: *data, Say: program.Say}
+		if *data == "" {
+			config.Retention = embedded.Retention{Bytes: 256 << 20, Age: time.Hour} // the course's age
+		}
+		cluster, err := localcluster.Start(ca, config)
 		var inUse *embedded.PortError
 		if errors.As(err, &inUse) {
 			return cli.WithHint(err, "is another cluster running? To start one beside it: --ports 0,0,0 --auth OTHER")
+		}
+		var damage *embedded.DamageError
+		if errors.As(err, &damage) {
+			return cli.WithHint(err, "restore the file from a copy, or name an empty folder with --data")
 		}
 		if err != nil {
 			return err
@@ -65,6 +77,7 @@ func main() {
 		program.Say("in a second terminal:  go run ./consumer %s%s", student, flag)
 		program.Say("in a third:            go run ./producer %s%s", student, flag)
 		<-ctx.Done()
-		return nil
+		cluster.Close()
+		return cluster.Err()
 	})
 }

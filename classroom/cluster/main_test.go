@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
+	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
 	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
@@ -36,18 +38,48 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"start":   start,
 			"prints":  prints,
-			"stop":    stop,
+			"end":     end,
 			"send":    send,
 			"receive": receive,
 			"occupy":  occupy,
 			"foreign": foreign,
 			"mode":    mode,
 			"fails":   fails,
+
+			"overwrite":     overwrite,
+			"fill-disk":     fillDisk,
+			"free-disk":     freeDisk,
+			"others-folder": othersFolder,
 		},
 	})
 }
 
-// running is a cluster between start and stop.
+// Clusters that start at the same time have the same authority.
+func TestAuthorityOfSimultaneousStarts(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cluster")
+	authorities := make(chan *issuer.CA)
+	const starts = 8
+	for range starts {
+		go func() {
+			ca, err := newUserAuthority(dir)
+			if err != nil {
+				t.Error(err)
+			}
+			authorities <- ca
+		}()
+	}
+	kept := <-authorities
+	for range starts - 1 {
+		if ca := <-authorities; ca == nil || kept == nil || !ca.Cert().Equal(kept.Cert()) {
+			t.Error("two clusters have different authorities")
+		}
+	}
+	if files, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(files) != 1 {
+		t.Errorf("%d folders are left, want 1 (%v)", len(files), err)
+	}
+}
+
+// running is a cluster between start and end.
 type running struct {
 	cmd     *exec.Cmd
 	brokers string
@@ -79,6 +111,7 @@ var clusters sync.Map // the running cluster of each script
 func start(ts *testscript.TestScript, _ bool, args []string) {
 	r := &running{cmd: exec.Command("cluster", args...), ended: make(chan error, 1)}
 	r.cmd.Dir = ts.MkAbs(".")
+	r.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_CONFIG_HOME=") // not the folders of the real user
 	r.cmd.Stderr = &r.stderr
 	stdout, err := r.cmd.StdoutPipe()
 	ts.Check(err)
@@ -122,15 +155,19 @@ func prints(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// stop TERM|INT|KILL: sends the signal to the cluster. After TERM and INT it must end with status 0 within
-// cli.LeaveTime.
-func stop(ts *testscript.TestScript, _ bool, args []string) {
+// end TERM|INT|KILL: sends the signal to the cluster. After TERM and INT it must end with status 0 within
+// cli.LeaveTime, with ! with status 1.
+func end(ts *testscript.TestScript, neg bool, args []string) {
 	r := current(ts)
 	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
 	ts.Check(r.cmd.Process.Signal(signals[args[0]]))
 	select {
 	case err := <-r.ended:
-		if args[0] != "KILL" && err != nil {
+		want := 0
+		if neg {
+			want = 1
+		}
+		if args[0] != "KILL" && r.cmd.ProcessState.ExitCode() != want {
 			ts.Fatalf("stopped by %s: %v\n%s", args[0], err, r.stderr.String())
 		}
 	case <-time.After(cli.LeaveTime + 500*time.Millisecond): // the test needs some time, too
@@ -152,20 +189,20 @@ func connect(ts *testscript.TestScript, folder string, options ...kgo.Opt) *kgo.
 	return client
 }
 
-// send FOLDER TOPIC TEXT...: sends messages. With ! the cluster must refuse the client.
+// send FOLDER TOPIC TEXT...: sends messages. With ! the cluster must refuse the client or a message.
 func send(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	client := connect(ts, args[0], kgo.DefaultProduceTopic(args[1]))
 	defer client.Close()
-	if err := client.Ping(ctx); (err != nil) != neg {
-		ts.Fatalf("connecting: %v", err)
-	}
-	if neg {
-		return
-	}
+	err := client.Ping(ctx)
 	for _, text := range args[2:] {
-		ts.Check(client.ProduceSync(ctx, kgo.StringRecord(text)).FirstErr())
+		if err == nil {
+			err = client.ProduceSync(ctx, kgo.StringRecord(text)).FirstErr()
+		}
+	}
+	if (err != nil) != neg {
+		ts.Fatalf("sending: %v", err)
 	}
 }
 
@@ -236,4 +273,46 @@ func fails(ts *testscript.TestScript, _ bool, args []string) {
 	if !errors.As(err, &exit) || fmt.Sprint(exit.ExitCode()) != args[0] {
 		ts.Fatalf("the command ended with %v, want status %s", err, args[0])
 	}
+}
+
+// overwrite PATTERN: overwrites eight bytes in the middle of each file.
+func overwrite(ts *testscript.TestScript, _ bool, args []string) {
+	paths, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(paths) == 0 {
+		ts.Fatalf("there is no file %s", args[0])
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		ts.Check(err)
+		copy(data[len(data)/2:], "damaged!")
+		ts.Check(os.WriteFile(path, data, 0o600))
+	}
+}
+
+// fill-disk DATA TOPIC: the disk is full for the messages of a topic that has none yet.
+func fillDisk(ts *testscript.TestScript, _ bool, args []string) {
+	for partition := range embedded.DefaultPartitions {
+		folder := ts.MkAbs(filepath.Join(args[0], "partitions", fmt.Sprintf("%s-%d", args[1], partition)))
+		ts.Check(os.MkdirAll(folder, 0o700))
+		ts.Check(os.Symlink("/dev/full", filepath.Join(folder, "0.dat")))
+	}
+}
+
+// free-disk DATA TOPIC: undoes fill-disk.
+func freeDisk(ts *testscript.TestScript, _ bool, args []string) {
+	for partition := range embedded.DefaultPartitions {
+		ts.Check(os.RemoveAll(ts.MkAbs(filepath.Join(args[0], "partitions", fmt.Sprintf("%s-%d", args[1], partition)))))
+	}
+}
+
+// others-folder ENV: sets the variable to a folder of another user. Only root can make one.
+func othersFolder(ts *testscript.TestScript, _ bool, args []string) {
+	folder := "/"
+	if os.Geteuid() == 0 {
+		folder = ts.MkAbs("others")
+		ts.Check(os.Mkdir(folder, 0o777))
+		ts.Check(os.Chown(folder, 4711, 4711))
+	}
+	ts.Setenv(args[0], folder)
 }

@@ -1,12 +1,12 @@
 package embedded
 
 import (
-	"bytes"
 	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -14,17 +14,19 @@ import (
 // (socket.request.max.bytes).
 const maxRequest = 100 << 20
 
-// limits are how long a connection waits for its client.
+// limits are how long a connection waits for its client, and what all connections may use.
 type limits struct {
 	handshake time.Duration // to complete the TLS handshake
 	refusal   time.Duration // to read the TLS alert that refuses the client
 	idle      time.Duration // to send or receive the next bytes
+	memory    int           // bytes, for the requests of all connections
 }
 
 var defaultLimits = limits{
 	handshake: 10 * time.Second,
 	refusal:   time.Second,
 	idle:      10 * time.Minute, // connections.max.idle.ms
+	memory:    128 << 20,
 }
 
 // connection is a client's connection, from which kfake reads and to which it writes. A Read returns
@@ -41,6 +43,7 @@ type connection struct {
 
 	authenticated bool
 	pending       []byte // the part of the current request that kfake has not read yet
+	held          int    // bytes of memory for the current request; belongs to listener.memory
 	discard       int    // how many of the next responses are for us, not for the client
 }
 
@@ -83,11 +86,14 @@ func (c *connection) Write(p []byte) (int, error) {
 // Close may be called twice: kfake closes a connection after reading and after writing.
 func (c *connection) Close() error {
 	c.listener.remove(c)
+	c.listener.memory.release(c)
 	return c.Conn.Close()
 }
 
 // next sets pending to the next request.
 func (c *connection) next() error {
+	c.pending = nil
+	c.listener.memory.release(c)
 	if !c.authenticated {
 		if err := c.handshake(); err != nil {
 			return err
@@ -106,7 +112,7 @@ func (c *connection) next() error {
 	if err := c.SetDeadline(time.Now().Add(c.listener.limits.idle)); err != nil {
 		return err
 	}
-	request, err := readRequest(c.Conn)
+	request, err := readRequest(c.Conn, func(n int) { c.listener.memory.hold(c, n) })
 	if err != nil {
 		return err
 	}
@@ -115,6 +121,7 @@ func (c *connection) next() error {
 			return err
 		}
 	}
+	c.listener.arrived(len(request))
 	c.pending = request
 	return nil
 }
@@ -160,8 +167,8 @@ func (c *connection) commonName() string {
 }
 
 // readRequest reads one request, which begins with its length. The memory that it uses depends on the
-// bytes that arrive, not on the length that the client announces.
-func readRequest(r io.Reader) ([]byte, error) {
+// bytes that arrive, not on the length that the client announces. It calls hold before it allocates.
+func readRequest(r io.Reader, hold func(n int)) ([]byte, error) {
 	var length [4]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {
 		return nil, err
@@ -170,10 +177,17 @@ func readRequest(r io.Reader) ([]byte, error) {
 	if size > maxRequest {
 		return nil, fmt.Errorf("request of %d bytes, but the limit is %d", size, maxRequest)
 	}
-	var request bytes.Buffer
-	request.Write(length[:])
-	if n, err := io.CopyN(&request, r, int64(size)); err != nil {
-		return nil, fmt.Errorf("%d of %d bytes of a request: %w", n, size, err)
+	const first = 4 << 10
+	end := len(length) + int(size)
+	request := length[:]
+	for len(request) < end {
+		n := min(max(first, len(request)), end-len(request))
+		hold(n)
+		at := len(request)
+		request = slices.Grow(request, n)[:at+n]
+		if _, err := io.ReadFull(r, request[at:]); err != nil {
+			return nil, fmt.Errorf("request of %d bytes is incomplete: %w", size, err)
+		}
 	}
-	return request.Bytes(), nil
+	return request, nil
 }

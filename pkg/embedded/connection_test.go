@@ -170,6 +170,44 @@ func TestAnnouncedSizeIsNotAllocated(t *testing.T) {
 	}
 }
 
+// Clients that send most of a large request and then stop use limited memory. They lose their connections,
+// and a client with a small request does not.
+func TestIncompleteRequests(t *testing.T) {
+	limited := defaultLimits
+	limited.memory = 8 << 20
+	c := start(t, Config{Ports: []int{0}, Topics: []string{"t"}, limits: limited})
+	honest := dial(t, c, nil)
+	request := kmsg.NewRequestFormatter().AppendRequest(nil, kmsg.NewPtrMetadataRequest(), 1)
+	honest.Write(request[:len(request)/2])
+	waitUntil(t, "half of the small request arrived", func() bool { return c.memory.used() > 0 })
+
+	var greedy []net.Conn
+	for range 20 {
+		conn := dial(t, c, nil)
+		greedy = append(greedy, conn)
+		conn.Write(header(maxRequest, kmsg.Produce.Int16(), 9))
+		conn.Write(make([]byte, 3<<20)) // fails if the broker closes the connection
+		if used := c.memory.used(); used > limited.memory {
+			t.Fatalf("requests use %d MiB", used>>20)
+		}
+	}
+	honest.Write(request[len(request)/2:])
+	if _, err := honest.Read(make([]byte, 1)); err != nil {
+		t.Error("the small request has no response:", err)
+	}
+	exchange(t, c, "t")
+	for _, conn := range greedy {
+		conn.Close()
+	}
+	waitUntil(t, "no request is incomplete", func() bool { return c.memory.used() < 64<<10 })
+}
+
+func (m *memory) used() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sum
+}
+
 // A broker closes a connection whose client stops, at any step.
 func TestHalfOpenConnectionsEnd(t *testing.T) {
 	server, student := classroom(t, "client60")
@@ -177,6 +215,7 @@ func TestHalfOpenConnectionsEnd(t *testing.T) {
 		handshake: 100 * time.Millisecond,
 		refusal:   10 * time.Millisecond,
 		idle:      500 * time.Millisecond,
+		memory:    defaultLimits.memory,
 	}})
 	for name, begin := range map[string]func() net.Conn{
 		"sends nothing": func() net.Conn { return dial(t, c, nil) },
@@ -384,7 +423,7 @@ func TestRandomRequests(t *testing.T) {
 		}
 		conn.Write(frame)
 		conn.SetReadDeadline(time.Now().Add(5 * time.Millisecond)) // some requests wait for members or messages
-		if _, err := readRequest(conn); err != nil {
+		if _, err := readRequest(conn, func(int) {}); err != nil {
 			conn.Close()
 			conn = dial(t, c, nil)
 		}

@@ -6,12 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
+	"syscall"
 
 	"github.com/gofrs/flock"
+	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// lockFile is in a DataDir, beside the files of kfake.
-const lockFile = "cluster.lock"
+// LockFile is in a DataDir, beside the files of kfake. A folder with this file is the DataDir of a cluster.
+const LockFile = "cluster.lock"
 
 // InUseError reports that another cluster uses a DataDir, in this process or another one.
 type InUseError struct{ Dir string }
@@ -24,7 +27,7 @@ func lockDir(dir string) (*flock.Flock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))
+	lock := flock.New(filepath.Join(dir, LockFile), flock.SetPermissions(0o600))
 	locked, err := lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock %s: %w", dir, err)
@@ -33,6 +36,55 @@ func lockDir(dir string) (*flock.Flock, error) {
 		return nil, &InUseError{Dir: dir}
 	}
 	return lock, nil
+}
+
+// storage is kfake's logger. It reports the first file that kfake could not write. kfake itself continues,
+// so without a report the disk could be full for hours.
+type storage struct {
+	dir string
+	say func(format string, args ...any)
+
+	mu    sync.Mutex
+	first error
+}
+
+// Logf reads kfake's warnings and errors. Those about files have an error among their arguments.
+func (s *storage) Logf(level kfake.LogLevel, _ string, args ...any) {
+	if level > kfake.LogLevelWarn {
+		return
+	}
+	for _, arg := range args {
+		if err, ok := arg.(error); ok {
+			s.report(err)
+		}
+	}
+}
+
+func (s *storage) report(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.first != nil {
+		return
+	}
+	var file *os.PathError // the first one, if several files could not be written
+	if errors.As(err, &file) {
+		err = file
+	}
+	s.first = err
+	s.say("%s: cannot write: %v", s.dir, err)
+	s.say("acknowledged messages are kept; a message that cannot be written is refused, and committed offsets can be lost")
+	if errors.Is(err, syscall.ENOSPC) {
+		s.say("hint: free space on the disk of %s, or stop the cluster", s.dir)
+	}
+}
+
+func (s *storage) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.first == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: not everything could be written: %w", s.dir, s.first)
 }
 
 var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)

@@ -18,8 +18,11 @@
 //     closes the connection.
 //   - Some requests would end kfake, and so the process. Each connection refuses those that we know. After
 //     such a request, only this client loses its connection.
-//   - A client that is silent or slow does not delay the others, and loses its connection in the end. But
-//     nothing stops a client that may write from filling the memory or, with a DataDir, the disk.
+//   - A client that is silent or slow does not delay the others, and loses its connection in the end. All
+//     requests together use a limited amount of memory. The client with the largest one loses its
+//     connection at the limit.
+//   - A client that may write can fill the memory, unless [Config].Retention limits it, or, with a DataDir,
+//     the disk.
 package embedded
 
 import (
@@ -56,6 +59,13 @@ type Config struct {
 	// not exist, it is created. One cluster at a time can use it. Empty keeps everything in memory.
 	DataDir string
 
+	// Retention limits what the topics keep. The zero value keeps everything. A cluster with a DataDir cannot
+	// have a Retention: kfake does not store the offset of a partition without messages.
+	Retention Retention
+
+	// Say prints a line for the user. Nil prints nothing.
+	Say func(format string, args ...any)
+
 	// TLS is the configuration of the brokers. Nil means plaintext.
 	TLS *tls.Config
 
@@ -71,12 +81,17 @@ type Config struct {
 type Cluster struct {
 	kfake         *kfake.Cluster
 	listeners     []*listener
+	memory        *memory
 	lock          *flock.Flock   // nil without a DataDir
 	authenticator *authenticator // nil without access control
+	retainer      *retainer      // nil without a Retention
+	storage       *storage       // nil without a DataDir
+	say           func(format string, args ...any)
 }
 
 // Start starts a cluster. When it returns, clients can connect. The error is a [*PortError] if another
-// program uses a port, and an [*InUseError] if another cluster uses the DataDir.
+// program uses a port, an [*InUseError] if another cluster uses the DataDir, and a [*DamageError] if
+// the DataDir is damaged.
 func Start(config Config) (_ *Cluster, err error) {
 	if len(config.Ports) == 0 {
 		config.Ports = []int{0, 0, 0}
@@ -84,10 +99,13 @@ func Start(config Config) (_ *Cluster, err error) {
 	if config.limits == (limits{}) {
 		config.limits = defaultLimits
 	}
-	if config.Rights != nil && config.DataDir != "" {
-		return nil, errors.New("an embedded cluster cannot have both Rights and a DataDir")
+	if config.DataDir != "" && (config.Rights != nil || config.Retention != (Retention{})) {
+		return nil, errors.New("an embedded cluster with a DataDir can have neither Rights nor a Retention")
 	}
-	c := &Cluster{}
+	if config.Say == nil {
+		config.Say = func(string, ...any) {}
+	}
+	c := &Cluster{say: config.Say}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -96,6 +114,9 @@ func Start(config Config) (_ *Cluster, err error) {
 
 	if config.DataDir != "" {
 		if c.lock, err = lockDir(config.DataDir); err != nil {
+			return nil, err
+		}
+		if err := checkData(config.DataDir); err != nil {
 			return nil, err
 		}
 	}
@@ -107,8 +128,9 @@ func Start(config Config) (_ *Cluster, err error) {
 			return nil, err
 		}
 	}
+	c.memory = newMemory(config.limits.memory)
 	for _, port := range config.Ports {
-		l, err := listen(port, config.TLS, c.authenticator, config.limits)
+		l, err := listen(port, config.TLS, c.authenticator, config.limits, c.memory)
 		if err != nil {
 			return nil, err
 		}
@@ -123,7 +145,11 @@ func Start(config Config) (_ *Cluster, err error) {
 		kfake.GroupMaxSessionTimeout(30 * time.Minute),
 	}
 	if config.DataDir != "" {
-		options = append(options, kfake.DataDir(config.DataDir))
+		c.storage = &storage{dir: config.DataDir, say: config.Say}
+		options = append(options, kfake.DataDir(config.DataDir), kfake.WithLogger(c.storage))
+	}
+	if config.Retention != (Retention{}) {
+		options = append(options, config.Retention.options())
 	}
 	if c.authenticator != nil {
 		options = append(options, c.authenticator.options()...)
@@ -133,6 +159,11 @@ func Start(config Config) (_ *Cluster, err error) {
 	}
 	if err := c.prepare(config.Topics); err != nil {
 		return nil, err
+	}
+	if config.Retention != (Retention{}) {
+		if err := c.startRetainer(config.Retention); err != nil {
+			return nil, err
+		}
 	}
 	for _, l := range c.listeners {
 		l.serve()
@@ -232,8 +263,12 @@ func (c *Cluster) Brokers() []string {
 // groups.
 func (c *Cluster) Kfake() *kfake.Cluster { return c.kfake }
 
-// Close closes all connections and stops the brokers. With a DataDir, everything is on disk then.
+// Close closes all connections and stops the brokers. With a DataDir, everything is on disk then,
+// unless [Cluster.Err] returns an error.
 func (c *Cluster) Close() {
+	if c.retainer != nil {
+		c.retainer.close() // kfake must still run
+	}
 	if c.kfake != nil {
 		c.kfake.Close()
 	}
@@ -243,6 +278,14 @@ func (c *Cluster) Close() {
 	if c.lock != nil {
 		c.lock.Unlock()
 	}
+}
+
+// Err returns an error if the cluster could not write something to its DataDir.
+func (c *Cluster) Err() error {
+	if c.storage == nil {
+		return nil
+	}
+	return c.storage.failure()
 }
 
 // Kill makes a broker unreachable, as if its process had died: its connections break, and new ones are

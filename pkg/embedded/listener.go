@@ -18,7 +18,9 @@ type listener struct {
 	tls           *tls.Config
 	authenticator *authenticator
 	limits        limits
+	memory        *memory
 	requests      knownRequests // set before serve
+	arrived       func(n int)   // a request of n bytes arrived; set before serve
 
 	accepted chan net.Conn // for kfake
 
@@ -30,7 +32,7 @@ type listener struct {
 }
 
 // listen opens a port; 0 means a free port. Clients can connect, but wait until serve is called.
-func listen(port int, config *tls.Config, authenticator *authenticator, limits limits) (*listener, error) {
+func listen(port int, config *tls.Config, authenticator *authenticator, limits limits, memory *memory) (*listener, error) {
 	sockets, err := listenLoopback(port)
 	if err != nil {
 		return nil, err
@@ -40,6 +42,8 @@ func listen(port int, config *tls.Config, authenticator *authenticator, limits l
 		tls:           config,
 		authenticator: authenticator,
 		limits:        limits,
+		memory:        memory,
+		arrived:       func(int) {},
 		accepted:      make(chan net.Conn),
 		sockets:       sockets,
 		connections:   make(map[*connection]struct{}),
