@@ -98,7 +98,7 @@ func userAuthority() (*issuer.CA, error) {
 		ca, err = newUserAuthority(dir)
 	}
 	if err != nil {
-		err = cli.WithHint(err, "to get a new authority, delete the folder: rm -r %s", dir)
+		err = cli.WithHint(err, "to get a new authority, delete the folder: rm -r '%s'", dir)
 	}
 	return ca, err
 }
