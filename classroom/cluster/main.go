@@ -19,21 +19,21 @@ import (
 
 func main() {
 	program := cli.New("cluster",
-		"Runs three Kafka brokers on this machine until it is stopped, and writes the credentials\n"+
-			"for them. Prints the addresses of the brokers when they are ready.\n\n"+
-			"The brokers are for teaching, not for production. They speak the protocol of Kafka, but they\n"+
-			"have no replication, and promise nothing about durability.\n\n"+
-			"The credentials are still valid after a restart. The authority that issues them is kept in\n"+
-			"your configuration folder, and only you can read its key.",
+		"Runs three Kafka brokers on this machine until it is stopped, and writes the\n"+
+			"credentials for them. Prints the addresses of the brokers when they are ready.\n\n"+
+			"The brokers are for teaching, not for production. They speak the protocol of\n"+
+			"Kafka, but they have no replication, and promise nothing about durability.\n\n"+
+			"The credentials are still valid after a restart. The authority that issues them\n"+
+			"is kept in your configuration folder, and only you can read its key.",
 		"go run ./classroom/cluster --topics client60,client61 --data ~/kafka-data")
 	topics := program.Flags.StringSlice("topics", []string{"client60"},
-		"`names` of the topics, 16 partitions each; the credentials\nare for the first name")
+		"`names` of the topics, 16 partitions each; the credentials are for the first name")
 	ports := program.Flags.IntSlice("ports", []int{19093, 29093, 39093},
 		"a `port` for each broker; 0 means a free port")
-	data := program.Flags.String("data", "", "`folder` that keeps messages and offsets across restarts\n"+
+	data := program.Flags.String("data", "", "`folder` that keeps messages and offsets across restarts "+
 		"(default: in memory, for one hour and at most 256 MiB)")
 	auth := program.Flags.String("auth", "",
-		"`folder` for the credentials (default: the nearest auth/,\nhere or above)")
+		"`folder` for the credentials (default: the nearest auth/, here or above)")
 
 	program.Run(func(ctx context.Context, _ []string) error {
 		if err := checkFlags(*topics, *ports); err != nil {

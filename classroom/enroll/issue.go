@@ -51,7 +51,7 @@ func issue() {
 			"The password of the stores is KAFKA_KEYSTORE_PASSWORD, or "+settings.DefaultPassword+".",
 		"enroll issue --students 300\nenroll issue --roster class.csv --zip --brokers kafka.example.org:19093")
 	students := program.Flags.Int("students", 0, "`number` of students: client1, client2, ...")
-	file := program.Flags.String("roster", "", "`file` with their names: one per line, or CSV with a column\n\"name\"")
+	file := program.Flags.String("roster", "", "`file` with their names: one per line, or CSV with a column \"name\"")
 	out := program.Flags.String("out", "creds", "`folder` for the class")
 	nodes := program.Flags.StringSlice("nodes", []string{"kafka-1", "kafka-2", "kafka-3"}, "`names` of the brokers")
 	hosts := program.Flags.StringSlice("hosts", []string{"localhost", "127.0.0.1", "::1"},
