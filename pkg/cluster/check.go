@@ -152,8 +152,8 @@ func (c *Cluster) unreachable(failed []answer) error {
 	return cli.WithHint(fmt.Errorf("cannot connect to %s", strings.Join(texts, "; ")), "%s", reasons[0].hint)
 }
 
-// checkBrokers reports the brokers that do not answer. It fails if the cluster names no broker that
-// answers.
+// checkBrokers reports the brokers that do not answer, and removes them from c.Brokers. It fails if the
+// cluster names no broker that answers.
 func (c *Cluster) checkBrokers(good *answer, failed []answer) error {
 	var advertised []answer
 	for _, broker := range good.metadata.Brokers {
@@ -169,6 +169,7 @@ func (c *Cluster) checkBrokers(good *answer, failed []answer) error {
 	}
 	for _, a := range failed {
 		c.watch.unreachable(a.address, c.diagnose(a.address, a.err).cause)
+		c.Brokers = slices.DeleteFunc(c.Brokers, func(address string) bool { return address == a.address })
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"crypto/tls"
 	"net"
 	"path/filepath"
 	"slices"
@@ -170,10 +171,28 @@ func errorNamed(name string) *kerr.Error {
 	return nil
 }
 
-// listen sets a variable to an address that accepts connections and never answers.
 func (s *state) listen(args []string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	s.ts.Check(err)
 	s.ts.Defer(func() { listener.Close() })
 	s.ts.Setenv(args[0], listener.Addr().String())
+	if len(args) > 1 {
+		identity, err := s.ca.Broker("controller", "localhost", "127.0.0.1")
+		s.ts.Check(err)
+		go closeRequests(tls.NewListener(listener, s.ca.MutualTLS(identity)))
+	}
+}
+
+// closeRequests closes each connection at its first request.
+func closeRequests(listener net.Listener) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			conn.Read(make([]byte, 4)) // does the handshake first
+			conn.Close()
+		}()
+	}
 }

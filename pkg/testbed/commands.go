@@ -34,7 +34,7 @@ func commands() map[string]scriptCommand {
 		command{"evict GROUP", (*state).evict},
 		command{"delete", (*state).deleteOwnTopic},
 		command{"recreate", (*state).recreateTopic},
-		command{"listen VARIABLE", (*state).listen},
+		command{"listen VARIABLE [controller]", (*state).listen},
 		command{"credentials FOLDER USER [stranger|expired]", (*state).credentials},
 		command{"cluster [plaintext] [USER=RIGHT...]", (*state).cluster},
 	)

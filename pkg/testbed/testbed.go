@@ -38,7 +38,9 @@
 //	evict GROUP                       remove all members from the group
 //	delete                            delete the topic
 //	recreate                          delete the topic, and create it again
-//	listen VARIABLE                   set it to an address that accepts connections and never answers
+//	listen VARIABLE [controller]      set it to an address that accepts connections and never answers,
+//	                                  or one that, as the port of a KRaft controller, closes each
+//	                                  connection after the TLS handshake and the first request
 //	credentials FOLDER USER [stranger|expired]  issue credentials (only on an embedded cluster)
 //	cluster [plaintext] [USER=RIGHT...]  give the script an embedded cluster of its own; with rights,
 //	                                  such as alice=read:topic:$TOPIC, users may do nothing else, and
