@@ -1,7 +1,10 @@
 package testbed
 
 import (
+	"context"
 	"crypto/tls"
+	"encoding/binary"
+	"io"
 	"net"
 	"path/filepath"
 	"slices"
@@ -179,20 +182,41 @@ func (s *state) listen(args []string) {
 	if len(args) > 1 {
 		identity, err := s.ca.Broker("controller", "localhost", "127.0.0.1")
 		s.ts.Check(err)
-		go closeRequests(tls.NewListener(listener, s.ca.MutualTLS(identity)))
+		go s.control(tls.NewListener(listener, s.ca.MutualTLS(identity)))
 	}
 }
 
-// closeRequests closes each connection at its first request.
-func closeRequests(listener net.Listener) {
+// control does what the port of a KRaft controller does: it answers the request for versions, and closes
+// the connection at the next request.
+func (s *state) control(listener net.Listener) {
 	for {
-		conn, err := listener.Accept()
+		client, err := listener.Accept()
 		if err != nil {
 			return
 		}
 		go func() {
-			conn.Read(make([]byte, 4)) // does the handshake first
-			conn.Close()
+			defer client.Close()
+			broker, err := s.embedded.Dial(context.Background(), "tcp", s.embedded.Brokers()[0])
+			if err != nil {
+				return
+			}
+			defer broker.Close()
+			if pass(client, broker) == nil && pass(broker, client) == nil {
+				client.Read(make([]byte, 1))
+			}
 		}()
 	}
+}
+
+// pass copies one request or one answer.
+func pass(from, to net.Conn) error {
+	size := make([]byte, 4)
+	if _, err := io.ReadFull(from, size); err != nil {
+		return err
+	}
+	if _, err := to.Write(size); err != nil {
+		return err
+	}
+	_, err := io.CopyN(to, from, int64(binary.BigEndian.Uint32(size)))
+	return err
 }

@@ -39,8 +39,8 @@
 //	delete                            delete the topic
 //	recreate                          delete the topic, and create it again
 //	listen VARIABLE [controller]      set it to an address that accepts connections and never answers,
-//	                                  or one that, as the port of a KRaft controller, closes each
-//	                                  connection after the TLS handshake and the first request
+//	                                  or, as the port of a KRaft controller does, answers the request
+//	                                  for versions and closes the connection at the next request
 //	credentials FOLDER USER [stranger|expired]  issue credentials (only on an embedded cluster)
 //	cluster [plaintext] [USER=RIGHT...]  give the script an embedded cluster of its own; with rights,
 //	                                  such as alice=read:topic:$TOPIC, users may do nothing else, and
