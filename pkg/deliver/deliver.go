@@ -76,7 +76,8 @@ func (in *Input) Options() []kgo.Opt {
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(kmsg.Metadata.Int16(), 9)
 	versions.SetMaxKeyVersion(kmsg.Produce.Int16(), 12)
-	return append(in.cluster.Options(), kgo.MaxVersions(versions), kgo.WithLogger(&in.cause))
+	return append(in.cluster.Options(), kgo.MaxVersions(versions), kgo.WithLogger(&in.cause),
+		kgo.UnknownTopicRetries(10)) // about three seconds: a topic may be missing while it is created anew
 }
 
 // Lines yields each line with its number, from 1, until the input or ctx ends. It also ends after a
