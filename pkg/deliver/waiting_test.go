@@ -2,8 +2,10 @@ package deliver
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +23,76 @@ import (
 func TestGiveUp(t *testing.T) {
 	defer func(before time.Duration) { patience = before }(patience)
 	patience = 3 * time.Second
+	ca, brokers := start(t)
+	defer brokers.Close()
+	err := produce(t, ca, brokers, func(answers int, lines *os.File) {
+		if answers == 2 {
+			for broker := range brokers.Brokers() {
+				brokers.Kill(int32(broker))
+			}
+			fmt.Fprintln(lines, "three\nfour\nfive")
+		}
+	})
+	if want := "no acknowledgement for 3s: 2 messages delivered, 3 sent but not acknowledged"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// The brokers stop, and Docker accepts connections for them and closes each at once. The lines wait.
+func TestClosedConnections(t *testing.T) {
+	ca, brokers := start(t)
+	err := produce(t, ca, brokers, func(answers int, lines *os.File) {
+		if answers == 2 {
+			brokers.Close()
+			go func() {
+				closeConnections(t, brokers.Brokers(), 6)
+				ports := make([]int, len(brokers.Brokers()))
+				for i, address := range brokers.Brokers() {
+					fmt.Sscanf(address, "localhost:%d", &ports[i])
+				}
+				again, err := localcluster.Start(ca, embedded.Config{Topics: []string{"t"}, Ports: ports})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				t.Cleanup(again.Close)
+			}()
+			fmt.Fprint(lines, strings.Repeat("more\n", 50))
+			lines.Close()
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// closeConnections accepts so many connections at the addresses, and closes each at once.
+func closeConnections(t *testing.T, addresses []string, most int) {
+	closed := make(chan bool, 1000)
+	for _, address := range addresses {
+		listener, err := net.Listen("tcp", strings.Replace(address, "localhost", "127.0.0.1", 1))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer listener.Close()
+		go func() {
+			for {
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				conn.Close()
+				closed <- true
+			}
+		}()
+	}
+	for range most {
+		<-closed
+	}
+}
+
+func start(t *testing.T) (*issuer.CA, *embedded.Cluster) {
 	ca, err := issuer.New("test authority", time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +101,12 @@ func TestGiveUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer brokers.Close()
+	return ca, brokers
+}
+
+// produce does what the program producer does. The standard input begins with two lines, and answered
+// may write more after each answer. It returns the result.
+func produce(t *testing.T, ca *issuer.CA, brokers *embedded.Cluster, answered func(answers int, lines *os.File)) error {
 	folder := filepath.Join(t.TempDir(), "auth")
 	if err := ca.WriteFolder(folder, "student", brokers.Brokers()); err != nil {
 		t.Fatal(err)
@@ -42,7 +119,7 @@ func TestGiveUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lines.Close() // open: the input does not end by itself
+	defer lines.Close()
 	defer func(before *os.File) { os.Stdin = before }(os.Stdin)
 	os.Stdin = stdin
 
@@ -58,21 +135,15 @@ func TestGiveUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	answers := 0
 	fmt.Fprintln(lines, "one\ntwo")
 	for number, line := range input.Lines(t.Context(), client) {
-		client.Produce(t.Context(), &kgo.Record{Value: line}, func(message *kgo.Record, err error) {
+		client.Produce(t.Context(), &kgo.Record{Key: fmt.Append(nil, number), Value: line}, func(message *kgo.Record, err error) {
 			input.Acknowledged(number, message, err)
-			if number == 2 {
-				for broker := range brokers.Brokers() {
-					brokers.Kill(int32(broker))
-				}
-				fmt.Fprintln(lines, "three\nfour\nfive")
-			}
+			answers++
+			answered(answers, lines)
 		})
 	}
 	client.Flush(t.Context())
-	err = input.Result()
-	if want := "no acknowledgement for 3s: 2 messages delivered, 3 sent but not acknowledged"; err == nil || err.Error() != want {
-		t.Errorf("%v, want %s", err, want)
-	}
+	return input.Result()
 }
