@@ -268,7 +268,7 @@ func (in *Input) Result() error {
 		counts := fmt.Sprintf("%s delivered, %s sent but not acknowledged", count(delivered), cli.Count(sent))
 		if in.gaveUp.Load() {
 			return cli.WithHint(fmt.Errorf("no acknowledgement for %v: %s", patience, counts),
-				"the brokers may have some of these messages: look before you send the lines again")
+				"some of these messages may be in the topic: read it before you send the lines again")
 		}
 		return errors.New("stopped: " + counts)
 	}
