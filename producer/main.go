@@ -38,8 +38,10 @@ func main() {
 			return err
 		}
 
+		input := deliver.Stdin(program, here)
+
 		// Make the client. The comments name the options of other Kafka clients.
-		client, err := kgo.NewClient(append(here.Options(),
+		client, err := kgo.NewClient(append(input.Options(),
 			kgo.SeedBrokers(here.Brokers...), // bootstrap.servers
 			kgo.DialTLSConfig(here.TLS),      // security.protocol=SSL, ssl.keystore.location
 			kgo.DefaultProduceTopic(topic),
@@ -57,8 +59,7 @@ func main() {
 
 		// Produce puts the message into a buffer and returns. The client sends it together with
 		// others, and calls the function when the brokers have the message, or when they refuse it.
-		input := deliver.Stdin(program, here, client)
-		for number, line := range input.Lines(ctx) {
+		for number, line := range input.Lines(ctx, client) {
 			message := &kgo.Record{Value: line}
 			if program.Flags.Changed("key") {
 				message.Key = []byte(*key)
@@ -67,7 +68,7 @@ func main() {
 				if err == nil && input.Typed {
 					program.Say("partition %d, offset %d", message.Partition, message.Offset)
 				}
-				input.Acknowledged(number, err)
+				input.Acknowledged(number, message, err)
 			})
 		}
 

@@ -36,7 +36,8 @@ func main() {
 		if err != nil {
 			return err
 		}
-		client, err := kgo.NewClient(append(here.Options(),
+		input := deliver.Stdin(program, here)
+		client, err := kgo.NewClient(append(input.Options(),
 			kgo.SeedBrokers(here.Brokers...), // bootstrap.servers
 			kgo.DialTLSConfig(here.TLS),      // security.protocol=SSL, ssl.keystore.location
 			kgo.DefaultProduceTopic(topic),
@@ -52,16 +53,15 @@ func main() {
 		sending, stop := cli.Grace(ctx, time.Second)
 		defer stop()
 
-		input := deliver.Stdin(program, here, client)
 		key := 0
-		for number, line := range input.Lines(ctx) {
+		for number, line := range input.Lines(ctx, client) {
 			message := &kgo.Record{Key: []byte(strconv.Itoa(key)), Value: line}
 			key++
 			client.Produce(sending, message, func(message *kgo.Record, err error) {
 				if err == nil && input.Typed {
 					program.Say("partition %d, offset %d", message.Partition, message.Offset)
 				}
-				input.Acknowledged(number, err)
+				input.Acknowledged(number, message, err)
 			})
 		}
 		client.Flush(sending) // waits until every message is acknowledged

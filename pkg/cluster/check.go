@@ -185,8 +185,8 @@ func (c *Cluster) withSource(err error) error {
 	return err // the tour has started this cluster
 }
 
-// checkBrokers reports the brokers that do not answer. It fails if the cluster names no broker that
-// answers.
+// checkBrokers reports the brokers that do not answer, and removes them from c.Brokers. It fails if the
+// cluster names no broker that answers.
 func (c *Cluster) checkBrokers(good *answer, failed []answer) error {
 	var advertised []answer
 	for _, broker := range good.metadata.Brokers {
@@ -202,6 +202,7 @@ func (c *Cluster) checkBrokers(good *answer, failed []answer) error {
 	}
 	for _, a := range failed {
 		c.watch.unreachable(a.address, c.diagnose(a.address, a.err).cause)
+		c.Brokers = slices.DeleteFunc(c.Brokers, func(address string) bool { return address == a.address })
 	}
 	return nil
 }

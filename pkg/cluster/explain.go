@@ -153,7 +153,10 @@ func (c *Cluster) Explain(err error, what string) error {
 			text = fmt.Sprintf("%s: %s (%s)", what, strings.TrimSuffix(kafka.Description, "."), kafka.Message)
 		} else {
 			found := c.diagnose("", err)
-			text, hint = fmt.Sprintf("%s: %s", what, found.cause), found.hint
+			text, hint = found.cause, found.hint
+			if !strings.HasPrefix(text, what) {
+				text = what + ": " + text
+			}
 		}
 	}
 	return cli.WithHint(&explained{text, err}, "%s", hint)

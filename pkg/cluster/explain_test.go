@@ -135,6 +135,7 @@ func TestExplain(t *testing.T) {
 		{fmt.Errorf("%w (uncompressed_bytes=7)", kerr.MessageTooLarge), "topic t", "larger than the broker allows: the limit is max.message.bytes of the topic, for all messages of a batch together"},
 		{kerr.IllegalGeneration, "group g", "group g has removed this member"},
 		{kerr.InvalidRecord, "topic t", "topic t: This record has failed the validation on the broker and hence been rejected (INVALID_RECORD)"},
+		{errors.New("topic t lost messages"), "topic t", "topic t lost messages"},
 		{dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED)), "group g", "group g: connection refused: does the cluster run, and is this its port?"},
 	} {
 		err := overTLS.Explain(test.err, test.what)

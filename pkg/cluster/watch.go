@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tkafka/pkg/cli"
 )
@@ -27,7 +28,10 @@ type watch struct {
 	away map[string]bool
 }
 
-var _ kgo.HookBrokerConnect = (*watch)(nil)
+var (
+	_ kgo.HookBrokerConnect = (*watch)(nil)
+	_ kgo.HookBrokerE2E     = (*watch)(nil)
+)
 
 func newWatch(c *Cluster) *watch {
 	return &watch{
@@ -41,18 +45,29 @@ func newWatch(c *Cluster) *watch {
 
 // OnBrokerConnect is called after each attempt to connect, with its error.
 func (w *watch) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
-	address := net.JoinHostPort(broker.Host, strconv.Itoa(int(broker.Port)))
+	address := brokerAddress(broker)
 	if broker.NodeID >= 0 { // a bootstrap address has no number
 		w.know(address, broker.NodeID)
 	}
 	switch {
-	case err == nil:
-		w.reachable(address)
+	case err == nil: // a broker is reachable when it answers requests
 	case errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed), errors.Is(err, net.ErrClosed):
 		// The client closed the connection itself.
 	default:
 		w.unreachable(address, w.cause(address, err))
 	}
+}
+
+// OnBrokerE2E is called after each request. The port of a KRaft controller accepts connections and the
+// request for versions, but not those of clients.
+func (w *watch) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, request kgo.BrokerE2E) {
+	if request.Err() == nil && key != kmsg.ApiVersions.Int16() {
+		w.reachable(brokerAddress(broker))
+	}
+}
+
+func brokerAddress(broker kgo.BrokerMetadata) string {
+	return net.JoinHostPort(broker.Host, strconv.Itoa(int(broker.Port)))
 }
 
 func (w *watch) know(address string, id int32) {

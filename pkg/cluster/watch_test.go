@@ -2,12 +2,14 @@ package cluster
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tkafka/pkg/cli"
 )
@@ -20,6 +22,9 @@ func TestWatchReportsOnce(t *testing.T) {
 	second := kgo.BrokerMetadata{NodeID: 2, Host: "localhost", Port: 29093}
 	start := kgo.BrokerMetadata{NodeID: -1, Host: "localhost", Port: 19093}
 	connect := func(broker kgo.BrokerMetadata, err error) { w.OnBrokerConnect(broker, 0, nil, err) }
+	answer := func(broker kgo.BrokerMetadata, key kmsg.Key, err error) {
+		w.OnBrokerE2E(broker, key.Int16(), kgo.BrokerE2E{ReadErr: err})
+	}
 
 	connect(second, nil)
 	said("")
@@ -34,14 +39,18 @@ func TestWatchReportsOnce(t *testing.T) {
 	connect(second, kgo.ErrClientClosed)
 	said("")
 	connect(second, nil)
+	answer(second, kmsg.ApiVersions, nil)
+	answer(second, kmsg.Metadata, io.EOF)
+	said("") // it accepts connections, but answers no client
+	answer(second, kmsg.Metadata, nil)
 	said("student: broker 2 is reachable again\n")
-	connect(second, nil)
+	answer(second, kmsg.Metadata, nil)
 	said("")
 	connect(second, errors.New("again"))
 	said("student: broker 2 (localhost:29093) is unreachable: again\n")
-	connect(second, nil)
+	answer(second, kmsg.Produce, nil)
 	said("student: broker 2 is reachable again\n")
-	connect(start, nil)
+	answer(start, kmsg.Metadata, nil)
 	said("student: localhost:19093 is reachable again\n")
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/cluster"
@@ -41,28 +43,49 @@ type Input struct {
 	cluster *cluster.Cluster
 	client  *kgo.Client
 	started time.Time
+	visible bool // somebody watches standard error
 
-	read, delivered, failed atomic.Int64 // lines
-	end                     atomic.Pointer[error]
+	read, delivered, failed atomic.Int64    // lines
+	offsets                 map[int32]int64 // the last one of each partition
+	waiting                 waiting
+	cause                   cause
+	stopWatching            func()
 	stop                    context.CancelFunc // end the reading
-	visible                 bool               // somebody watches standard error
+	end                     atomic.Pointer[error]
+	gaveUp                  atomic.Bool
 }
 
-// Stdin returns standard input as lines for the client.
-func Stdin(program *cli.Program, here *cluster.Cluster, client *kgo.Client) *Input {
+// Stdin returns standard input.
+func Stdin(program *cli.Program, here *cluster.Cluster) *Input {
 	return &Input{
 		Typed:   terminal.Is(os.Stdin),
-		program: program, cluster: here, client: client,
+		program: program, cluster: here,
 		started: time.Now(),
-		stop:    func() {},
 		visible: terminal.Is(os.Stderr),
+		offsets: make(map[int32]int64),
+		waiting: waiting{oldest: 1},
+		stop:    func() {}, stopWatching: func() {},
 	}
+}
+
+// Options are the options that the client of an input has, beside those in the program.
+func (in *Input) Options() []kgo.Opt {
+	// These versions name a topic by its name, and later ones by an ID. With IDs, franz-go refuses every
+	// message for a topic that was deleted and created anew, until the program starts again. The embedded
+	// cluster creates its topics anew at each start.
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(kmsg.Metadata.Int16(), 9)
+	versions.SetMaxKeyVersion(kmsg.Produce.Int16(), 12)
+	return append(in.cluster.Options(), kgo.MaxVersions(versions), kgo.WithLogger(&in.cause),
+		kgo.UnknownTopicRetries(10)) // about three seconds: a topic may be missing while it is created anew
 }
 
 // Lines yields each line with its number, from 1, until the input or ctx ends. It also ends after a
 // failure that would be the answer to every later line, such as a right that was taken away. The
-// bytes of a line stay valid and unchanged. Call Acknowledged once for each line.
-func (in *Input) Lines(ctx context.Context) iter.Seq2[int64, []byte] {
+// bytes of a line stay valid and unchanged. Send each line with the client, and call Acknowledged
+// once for it.
+func (in *Input) Lines(ctx context.Context, client *kgo.Client) iter.Seq2[int64, []byte] {
+	in.client = client
 	return func(yield func(int64, []byte) bool) {
 		if terminal.Closed(os.Stdin) {
 			in.fail(cli.WithHint(errors.New("standard input is closed"), "in a container, use docker run -i"))
@@ -70,6 +93,7 @@ func (in *Input) Lines(ctx context.Context) iter.Seq2[int64, []byte] {
 		}
 		ctx, in.stop = context.WithCancel(ctx)
 		defer in.stop()
+		in.stopWatching = in.watchWaiting()
 		if in.visible && !in.Typed {
 			defer in.showProgress()()
 		}
@@ -99,6 +123,7 @@ func (in *Input) Lines(ctx context.Context) iter.Seq2[int64, []byte] {
 			}
 			for i, line := range next.lines {
 				in.read.Add(1)
+				in.waiting.sent.Store(next.numbers[i])
 				if !yield(next.numbers[i], line) || ctx.Err() != nil {
 					return
 				}
@@ -157,6 +182,7 @@ func (in *Input) readAll(ctx context.Context, wanted <-chan struct{}, chunks cha
 		case errors.Is(err, lines.ErrTooLong):
 			number++
 			in.read.Add(1)
+			in.waiting.answer(number)
 			in.report(number, cli.WithHint(fmt.Errorf("longer than %s bytes", cli.Count(limit)),
 				"this is the client's limit for a message (batch.size)"))
 		default:
@@ -176,11 +202,14 @@ func (in *Input) readAll(ctx context.Context, wanted <-chan struct{}, chunks cha
 	}
 }
 
-// Acknowledged counts a line that the brokers have acknowledged, or reports why they have not.
-func (in *Input) Acknowledged(number int64, err error) {
+// Acknowledged counts a line that the brokers have acknowledged, or reports why they have not. The
+// client calls it for one message after the other.
+func (in *Input) Acknowledged(number int64, message *kgo.Record, err error) {
+	in.waiting.answer(number)
 	switch {
 	case err == nil:
 		in.delivered.Add(1)
+		in.checkOffset(message)
 	case errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
 		// The program ends: Result reports the number of these lines.
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed),
@@ -190,6 +219,17 @@ func (in *Input) Acknowledged(number int64, err error) {
 	default:
 		in.report(number, in.explain(err))
 	}
+}
+
+// checkOffset reports a partition that begins again. In a topic that was created anew, the others do so too.
+func (in *Input) checkOffset(message *kgo.Record) {
+	last, known := in.offsets[message.Partition]
+	if known && message.Offset <= last {
+		in.program.Say("topic %s was created anew, or has lost messages: partition %d is at offset %d, after offset %d",
+			message.Topic, message.Partition, message.Offset, last)
+		clear(in.offsets)
+	}
+	in.offsets[message.Partition] = message.Offset
 }
 
 func (in *Input) explain(err error) error {
@@ -215,6 +255,7 @@ func (in *Input) report(number int64, err error) {
 // Result prints how many lines were delivered. It returns an error unless all were. Call it when
 // the client has flushed.
 func (in *Input) Result() error {
+	in.stopWatching()
 	in.program.Bottom("")
 	read, delivered := in.read.Load(), in.delivered.Load()
 	if end := in.end.Load(); end != nil {
@@ -223,11 +264,15 @@ func (in *Input) Result() error {
 		}
 		return fmt.Errorf("%w; %s delivered, %s not", *end, count(delivered), cli.Count(read-delivered))
 	}
-	failed := in.failed.Load()
-	if sent := read - delivered - failed; sent > 0 {
-		return fmt.Errorf("stopped: %s delivered, %s sent but not acknowledged", count(delivered), cli.Count(sent))
+	if sent := in.unanswered(); sent > 0 {
+		counts := fmt.Sprintf("%s delivered, %s sent but not acknowledged", count(delivered), cli.Count(sent))
+		if in.gaveUp.Load() {
+			return cli.WithHint(fmt.Errorf("no acknowledgement for %v: %s", patience, counts),
+				"some of these messages may be in the topic: read it before you send the lines again")
+		}
+		return errors.New("stopped: " + counts)
 	}
-	if failed > 0 {
+	if failed := in.failed.Load(); failed > 0 {
 		return fmt.Errorf("%s delivered, %s not", count(delivered), cli.Count(failed))
 	}
 	took := time.Since(in.started)
@@ -238,6 +283,9 @@ func (in *Input) Result() error {
 	}
 	return nil
 }
+
+// unanswered is the number of lines that the brokers have neither acknowledged nor refused.
+func (in *Input) unanswered() int64 { return in.read.Load() - in.delivered.Load() - in.failed.Load() }
 
 // showProgress keeps the number of delivered messages on the last line of the terminal.
 func (in *Input) showProgress() (stop func()) {

@@ -1,6 +1,10 @@
 package testbed
 
 import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"io"
 	"net"
 	"path/filepath"
 	"slices"
@@ -13,6 +17,7 @@ import (
 
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
+	"tkafka/pkg/localcluster"
 )
 
 func (s *state) credentials(args []string) {
@@ -53,7 +58,7 @@ func (s *state) cluster(args []string) {
 	}
 	cluster, ca, err := startEmbedded(config, secure)
 	s.ts.Check(err)
-	s.ownCluster = true
+	s.ownCluster, s.config = true, config
 	s.ts.Check(s.use(cluster, ca, filepath.Join(s.dir, "auth"), user))
 	s.ts.Setenv("BROKERS", strings.Join(cluster.Brokers(), ","))
 	s.ts.Check(s.makeTopic(s.topic))
@@ -82,6 +87,22 @@ func (s *state) lose(args []string) { s.ts.Check(s.embedded.Kill(int32(s.number(
 
 func (s *state) restore(args []string) { s.ts.Check(s.embedded.Restart(int32(s.number(args[0])))) }
 
+// restartCluster does what a user of classroom/cluster does who stops it and starts it again: the
+// authority, the addresses and the name of the topic stay.
+func (s *state) restartCluster([]string) {
+	config := s.config
+	config.Topics = []string{s.topic}
+	for _, broker := range s.embedded.Brokers() {
+		_, port, err := net.SplitHostPort(broker)
+		s.ts.Check(err)
+		config.Ports = append(config.Ports, s.number(port))
+	}
+	s.embedded.Close()
+	cluster, err := localcluster.Start(s.ca, config)
+	s.ts.Check(err)
+	s.ts.Check(s.use(cluster, s.ca, filepath.Join(s.dir, "auth"), "student"))
+}
+
 func (s *state) advertise(args []string) {
 	host, port, err := net.SplitHostPort(args[0])
 	s.ts.Check(err)
@@ -109,6 +130,17 @@ func (s *state) freeze(args []string) {
 	})
 }
 
+func (s *state) refuseOnce(args []string) {
+	answer := errorNamed(args[1])
+	for key := range kmsg.MaxKey {
+		if answer != nil && kmsg.NameForKey(int16(key)) == args[0] {
+			s.embedded.Kfake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Key(key)}, Err: answer})
+			return
+		}
+	}
+	s.ts.Fatalf("unknown request %s or error %s", args[0], args[1])
+}
+
 func (s *state) refuseProduce(args []string) {
 	s.refuse(kmsg.Produce, kerr.TopicAuthorizationFailed, args)
 }
@@ -117,14 +149,18 @@ func (s *state) refuseCommit(args []string) {
 	s.refuse(kmsg.OffsetCommit, kerr.GroupAuthorizationFailed, args)
 }
 
-// refuse makes the cluster refuse all requests of a kind, with the error that the script names.
-func (s *state) refuse(request kmsg.Key, answer *kerr.Error, names []string) {
-	for _, name := range names {
-		if answer = errorNamed(name); answer == nil {
-			s.ts.Fatalf("unknown error %s", name)
+// refuse makes the cluster refuse requests of a kind: with the error and as often as the script says.
+func (s *state) refuse(request kmsg.Key, answer *kerr.Error, args []string) {
+	times := -1 // always
+	if len(args) > 0 {
+		if answer = errorNamed(args[0]); answer == nil {
+			s.ts.Fatalf("unknown error %s", args[0])
 		}
 	}
-	s.embedded.Kfake().Fault(kfake.Fault{Keys: []kmsg.Key{request}, Err: answer, Count: -1})
+	if len(args) > 1 {
+		times = s.number(args[1])
+	}
+	s.embedded.Kfake().Fault(kfake.Fault{Keys: []kmsg.Key{request}, Err: answer, Count: times})
 }
 
 // errorNamed returns Kafka's error with a name such as INVALID_RECORD, or nil.
@@ -138,10 +174,49 @@ func errorNamed(name string) *kerr.Error {
 	return nil
 }
 
-// listen sets a variable to an address that accepts connections and never answers.
 func (s *state) listen(args []string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	s.ts.Check(err)
 	s.ts.Defer(func() { listener.Close() })
 	s.ts.Setenv(args[0], listener.Addr().String())
+	if len(args) > 1 {
+		identity, err := s.ca.Broker("controller", "localhost", "127.0.0.1")
+		s.ts.Check(err)
+		go s.control(tls.NewListener(listener, s.ca.MutualTLS(identity)))
+	}
+}
+
+// control does what the port of a KRaft controller does: it answers the request for versions, and closes
+// the connection at the next request.
+func (s *state) control(listener net.Listener) {
+	for {
+		client, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer client.Close()
+			broker, err := s.embedded.Dial(context.Background(), "tcp", s.embedded.Brokers()[0])
+			if err != nil {
+				return
+			}
+			defer broker.Close()
+			if pass(client, broker) == nil && pass(broker, client) == nil {
+				client.Read(make([]byte, 1))
+			}
+		}()
+	}
+}
+
+// pass copies one request or one answer.
+func pass(from, to net.Conn) error {
+	size := make([]byte, 4)
+	if _, err := io.ReadFull(from, size); err != nil {
+		return err
+	}
+	if _, err := to.Write(size); err != nil {
+		return err
+	}
+	_, err := io.CopyN(to, from, int64(binary.BigEndian.Uint32(size)))
+	return err
 }

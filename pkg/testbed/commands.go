@@ -32,17 +32,21 @@ func commands() map[string]scriptCommand {
 		command{"committed GROUP", (*state).committed},
 		command{"members GROUP N", (*state).members},
 		command{"evict GROUP", (*state).evict},
-		command{"listen VARIABLE", (*state).listen},
+		command{"delete", (*state).deleteOwnTopic},
+		command{"recreate", (*state).recreateTopic},
+		command{"listen VARIABLE [controller]", (*state).listen},
 		command{"credentials FOLDER USER [stranger|expired]", (*state).credentials},
 		command{"cluster [plaintext] [USER=RIGHT...]", (*state).cluster},
 	)
 	maps.Copy(all, named(true,
 		command{"lose BROKER", (*state).lose},
 		command{"restore BROKER", (*state).restore},
+		command{"restart", (*state).restartCluster},
 		command{"freeze GROUP", (*state).freeze},
 		command{"topic NAME", (*state).createTopic},
 		command{"advertise HOST:PORT", (*state).advertise},
-		command{"refuse-produce [ERROR]", (*state).refuseProduce},
+		command{"refuse-once REQUEST ERROR", (*state).refuseOnce},
+		command{"refuse-produce [ERROR] [TIMES]", (*state).refuseProduce},
 		command{"refuse-commit [ERROR]", (*state).refuseCommit},
 	))
 	return all
