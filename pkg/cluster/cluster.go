@@ -27,6 +27,7 @@ const (
 type Cluster struct {
 	Brokers []string    // where to start: the client learns about the other brokers from these
 	TLS     *tls.Config // our keystore and our authority; nil if the settings ask for PLAINTEXT
+	TopicID [16]byte    // of the topic (KIP-516); zero before Kafka 2.8
 
 	program  *cli.Program
 	settings *settings.Settings

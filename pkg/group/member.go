@@ -43,13 +43,15 @@ type Member struct {
 	autoCommit bool            // enable.auto.commit
 
 	mu         sync.Mutex
-	owned      []int32  // the partitions that the group assigned to us
-	printed    []int32  // the partitions in the last line that we printed
-	blocked    bool     // a rebalance waits for client.AllowRebalance
-	leaving    bool     // the program leaves the group
-	waiting    *waiting // nil while we have an assignment
-	positioned bool     // has had partitions before
-	troubled   string   // the last trouble that we printed
+	topicID    topicID   // of the topic that the client reads
+	goneSince  time.Time // since then, the metadata is without the topic
+	owned      []int32   // the partitions that the group assigned to us
+	printed    []int32   // the partitions in the last line that we printed
+	blocked    bool      // a rebalance waits for client.AllowRebalance
+	leaving    bool      // the program leaves the group
+	waiting    *waiting  // nil while we have an assignment
+	positioned bool      // has had partitions before
+	troubled   string    // the last trouble that we printed
 }
 
 // Open checks the cluster, the topic and the group, as cluster.Open does. The member joins the group
@@ -61,7 +63,8 @@ func Open(ctx context.Context, program *cli.Program, found *settings.Settings, t
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{Brokers: here.Brokers, TLS: here.TLS, program: program, cluster: here, topic: topic, group: group}
+	m := &Member{Brokers: here.Brokers, TLS: here.TLS, program: program, cluster: here, topic: topic, group: group,
+		topicID: here.TopicID}
 	m.life, m.giveUp = context.WithCancel(context.Background())
 	return m, nil
 }
@@ -77,6 +80,7 @@ func (m *Member) Options() []kgo.Opt {
 		kgo.OnPartitionsLost(m.lost),
 		kgo.OnPartitionsCallbackBlocked(m.callbackBlocked),
 		kgo.AdjustFetchOffsetsFn(m.positions),
+		kgo.KeepRetryableFetchErrors(), // Check wants to see at once that a broker does not know the topic
 		// partition.assignment.strategy: the default of other clients, so that they can share our groups.
 		kgo.Balancers(kgo.RangeBalancer()),
 		// fetch.max.wait.ms, as in other clients. The client asks each broker for its partitions in
@@ -109,11 +113,18 @@ func (m *Member) Check(ctx context.Context, fetches kgo.Fetches) error {
 		return err
 	}
 	for _, failed := range fetches.Errors() {
-		if err := m.fatal(failed.Err); err != nil {
-			return err
+		if kerr.IsRetriable(failed.Err) && !isGone(failed.Err) {
+			continue // the client knows what to do
+		}
+		err := m.fatal(ctx, failed.Err)
+		if created := isAnew(err); created != nil {
+			m.startAnew(ctx, created)
+		} else if err != nil {
+			return m.explain(err)
 		}
 	}
-	return nil
+	cli.Pause(ctx, retryPause) // the client itself would try again at once
+	return ctx.Err()
 }
 
 // Last returns the last message of each partition. A mark or a commit of it includes all messages
@@ -145,13 +156,16 @@ func (m *Member) Retry(ctx context.Context, message *kgo.Record, commit func(con
 		}
 		return nil
 	})
-	err = commit(committing)
-	for err != nil && !isKafka(err) && cli.Pause(late, 250*time.Millisecond) {
-		err = commit(committing)
+	err = m.confirm(late, commit(committing))
+	for err != nil && !isAnswer(err) && cli.Pause(late, retryPause) {
+		err = m.confirm(late, commit(committing))
 	}
 	switch {
 	case err == nil:
 		return true, nil
+	case isAnew(err) != nil:
+		m.program.Say("%s is not committed: the topic of this message was deleted", place(message))
+		return false, nil
 	case cluster.IsOut(err):
 		m.program.Say("%s is not committed: %v: the member with the partition will read it again", place(message), m.explain(err))
 		return false, nil
@@ -166,26 +180,26 @@ func (m *Member) Retry(ctx context.Context, message *kgo.Record, commit func(con
 // NotCommitted adds to an error that the message is not committed. A signal to stop is a clean end.
 func (m *Member) NotCommitted(message *kgo.Record, err error) error {
 	if errors.Is(err, context.Canceled) {
-		return cli.Stopped("stopped: " + place(message) + " is not committed and will be read again")
+		return cli.Stopped(place(message) + " is not committed and comes again")
 	}
-	return fmt.Errorf("%s is not committed and will be read again: %w", place(message), err)
+	return fmt.Errorf("%s is not committed and comes again: %w", place(message), err)
 }
 
 func place(message *kgo.Record) string {
 	return fmt.Sprintf("partition %d, offset %d", message.Partition, message.Offset)
 }
 
-// fatal returns the error, explained, if it does not go away with time. It reports any other error
-// once.
-func (m *Member) fatal(err error) error {
+// fatal returns the error if it does not go away with time. It reports any other error once.
+func (m *Member) fatal(ctx context.Context, err error) error {
+	err = m.confirm(ctx, err)
 	switch {
-	case isFinal(err):
-		return m.explain(err)
-	case errors.Is(err, kgo.ErrClientClosed):
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case isFinal(err), isAnew(err) != nil, errors.Is(err, kgo.ErrClientClosed):
 		return err
 	}
 	var removed *kgo.ErrGroupSession
-	if !errors.As(err, &removed) { // OnGroupManageError reports it
+	if err != errNotYet && !errors.As(err, &removed) { // OnGroupManageError reports it
 		m.trouble(m.cluster.Explain(err, "topic "+m.topic))
 	}
 	return nil
@@ -197,18 +211,10 @@ func isFinal(err error) bool {
 		errors.Is(err, kerr.InvalidGroupID) || aboutTopic(err)
 }
 
-// aboutTopic reports whether the error is about the topic, even if the request was for the group.
-func aboutTopic(err error) bool { return errors.Is(err, kerr.TopicAuthorizationFailed) || isGone(err) }
-
-// isGone reports whether the topic does not exist any more.
-func isGone(err error) bool {
-	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
-}
-
-// isKafka reports whether the error is the answer of a broker.
-func isKafka(err error) bool {
+// isAnswer reports whether the error is the answer of a broker.
+func isAnswer(err error) bool {
 	var kafka *kerr.Error
-	return errors.As(err, &kafka)
+	return errors.As(err, &kafka) || isAnew(err) != nil
 }
 
 // explain explains an error of work with the group.
@@ -255,7 +261,7 @@ func (m *Member) Assigned(ctx context.Context, _ *kgo.Client, added map[string][
 // Revoked is for kgo.OnPartitionsRevoked: at the start of a rebalance, and when the member leaves, these
 // partitions are taken away. It reports the error of the last commit for them, if there is one.
 func (m *Member) Revoked(revoked map[string][]int32, committing error) {
-	if committing != nil {
+	if committing != nil && !isGone(committing) { // nobody reads them again if the topic is gone
 		m.program.Report(fmt.Errorf("messages since the last commit will be read again: %w", m.explain(committing)))
 	}
 	m.disown(revoked)
@@ -280,13 +286,15 @@ func (m *Member) OnGroupManageError(err error) {
 	before, leaving := m.printed, m.leaving
 	m.printed = nil
 	m.mu.Unlock()
-	if len(before) > 0 && !leaving && !isFinal(err) {
-		reason := "no answer from the coordinator of group " + m.group
-		if isKafka(err) {
-			reason = m.explain(err).Error()
-		}
-		m.program.Say("%s: partitions %s go to other members unless we rejoin in time; rejoining",
-			reason, ranges(before))
+	switch {
+	case len(before) == 0 || leaving || isFinal(err) || isAnew(err) != nil: // Check returns it
+	case cluster.IsOut(err):
+		m.program.Say("%v: partitions %s are not ours any more; rejoining", m.explain(err), ranges(before))
+	case isAnswer(err):
+		m.program.Say("%v; rejoining", m.explain(err))
+	default:
+		m.program.Say("no answer from the coordinator of group %s: after 45 s without one, "+
+			"other members get partitions %s; rejoining", m.group, ranges(before))
 	}
 	m.wait()
 }
@@ -339,7 +347,7 @@ func (m *Member) Leave(client *kgo.Client) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	if err != nil && !isKafka(err) { // a broker can only answer that we are not a member any more
+	if err != nil && !isAnswer(err) { // a broker can only answer that we are not a member any more
 		m.program.Say("cannot leave group %s: no answer from its coordinator: "+
 			"in 45 s its other members get our partitions and read again what is not committed", m.group)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
+	"tkafka/pkg/localcluster"
 )
 
 func (s *state) credentials(args []string) {
@@ -53,7 +54,7 @@ func (s *state) cluster(args []string) {
 	}
 	cluster, ca, err := startEmbedded(config, secure)
 	s.ts.Check(err)
-	s.ownCluster = true
+	s.ownCluster, s.config = true, config
 	s.ts.Check(s.use(cluster, ca, filepath.Join(s.dir, "auth"), user))
 	s.ts.Setenv("BROKERS", strings.Join(cluster.Brokers(), ","))
 	s.ts.Check(s.makeTopic(s.topic))
@@ -82,6 +83,22 @@ func (s *state) lose(args []string) { s.ts.Check(s.embedded.Kill(int32(s.number(
 
 func (s *state) restore(args []string) { s.ts.Check(s.embedded.Restart(int32(s.number(args[0])))) }
 
+// restartCluster does what a user of classroom/cluster does who stops it and starts it again: the
+// authority, the addresses and the name of the topic stay.
+func (s *state) restartCluster([]string) {
+	config := s.config
+	config.Topics = []string{s.topic}
+	for _, broker := range s.embedded.Brokers() {
+		_, port, err := net.SplitHostPort(broker)
+		s.ts.Check(err)
+		config.Ports = append(config.Ports, s.number(port))
+	}
+	s.embedded.Close()
+	cluster, err := localcluster.Start(s.ca, config)
+	s.ts.Check(err)
+	s.ts.Check(s.use(cluster, s.ca, filepath.Join(s.dir, "auth"), "student"))
+}
+
 func (s *state) advertise(args []string) {
 	host, port, err := net.SplitHostPort(args[0])
 	s.ts.Check(err)
@@ -107,6 +124,17 @@ func (s *state) freeze(args []string) {
 		fake.KeepControl()
 		return nil, nil, fake.CurrentNode() == frozen
 	})
+}
+
+func (s *state) refuseOnce(args []string) {
+	answer := errorNamed(args[1])
+	for key := range kmsg.MaxKey {
+		if answer != nil && kmsg.NameForKey(int16(key)) == args[0] {
+			s.embedded.Kfake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Key(key)}, Err: answer})
+			return
+		}
+	}
+	s.ts.Fatalf("unknown request %s or error %s", args[0], args[1])
 }
 
 func (s *state) refuseProduce(args []string) {

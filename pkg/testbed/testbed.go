@@ -36,6 +36,8 @@
 //	committed GROUP                   print the committed offsets as partition:offset
 //	members GROUP N                   wait, at most 10 seconds, until the group has N members
 //	evict GROUP                       remove all members from the group
+//	delete                            delete the topic
+//	recreate                          delete the topic, and create it again
 //	listen VARIABLE                   set it to an address that accepts connections and never answers
 //	credentials FOLDER USER [stranger|expired]  issue credentials (only on an embedded cluster)
 //	cluster [plaintext] [USER=RIGHT...]  give the script an embedded cluster of its own; with rights,
@@ -45,10 +47,12 @@
 // On a cluster of its own it also has these commands:
 //
 //	lose BROKER / restore BROKER      stop a broker, and start it again
+//	restart                           stop the cluster and start it again, without its messages and groups
 //	freeze GROUP                      make a broker that does not coordinate the group stop to answer
 //	                                  requests for messages
 //	topic NAME                        create another topic
 //	advertise HOST:PORT               make the cluster advertise this address only
+//	refuse-once REQUEST ERROR         refuse the next request of a kind, such as ListOffsets
 //	refuse-produce [ERROR]            refuse all messages; the default is TOPIC_AUTHORIZATION_FAILED
 //	refuse-commit [ERROR]             refuse all commits; the default is GROUP_AUTHORIZATION_FAILED
 //
@@ -127,6 +131,7 @@ type state struct {
 	topic      string
 	ca         *issuer.CA        // of the embedded cluster
 	embedded   *embedded.Cluster // nil on another cluster
+	config     embedded.Config   // of the script's own cluster
 	ownCluster bool              // only this script uses the embedded cluster
 	keepTopic  bool              // the topic is a student's
 	client     *kgo.Client       // may do everything, except on a student's cluster

@@ -163,6 +163,27 @@ func (s *state) removeMembers(ctx context.Context, group string) error {
 
 func (s *state) createTopic(args []string) { s.ts.Check(s.makeTopic(args[0])) }
 
+func (s *state) deleteOwnTopic([]string) {
+	ctx, cancel := withTimeout()
+	defer cancel()
+	deleted, err := s.admin.DeleteTopics(ctx, s.topic)
+	s.ts.Check(err)
+	s.ts.Check(deleted.Error())
+}
+
+// recreateTopic creates the topic again, as soon as the cluster has deleted it.
+func (s *state) recreateTopic(args []string) {
+	s.deleteOwnTopic(args)
+	ctx, cancel := withTimeout()
+	defer cancel()
+	s.ts.Check(until(ctx, func() bool {
+		_, err := s.admin.CreateTopic(ctx, embedded.DefaultPartitions, -1, nil, s.topic)
+		return err == nil
+	}))
+	s.ts.Check(s.makeTopic(s.topic))
+	s.client.PurgeTopicsFromClient(s.topic) // it would refuse the new topic
+}
+
 func (s *state) makeTopic(name string) error {
 	ctx, cancel := withTimeout()
 	defer cancel()
