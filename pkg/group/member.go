@@ -49,6 +49,7 @@ type Member struct {
 	printed    []int32   // the partitions in the last line that we printed
 	blocked    bool      // a rebalance waits for client.AllowRebalance
 	leaving    bool      // the program leaves the group
+	leave      sync.Once // leaves it
 	waiting    *waiting  // nil while we have an assignment
 	positioned bool      // has had partitions before
 	troubled   string    // the last trouble that we printed
@@ -66,6 +67,7 @@ func Open(ctx context.Context, program *cli.Program, found *settings.Settings, t
 	m := &Member{Brokers: here.Brokers, TLS: here.TLS, program: program, cluster: here, topic: topic, group: group,
 		topicID: here.TopicID}
 	m.life, m.giveUp = context.WithCancel(context.Background())
+	context.AfterFunc(ctx, func() { m.leaveStuck(ctx) })
 	return m, nil
 }
 
@@ -95,7 +97,9 @@ func (m *Member) Options() []kgo.Opt {
 
 // OnNewClient is a hook of kgo: the client exists and has not joined the group yet.
 func (m *Member) OnNewClient(client *kgo.Client) {
+	m.mu.Lock()
 	m.client = client
+	m.mu.Unlock()
 	reset := client.OptValue(kgo.ConsumeResetOffset).(kgo.Offset)
 	m.latest = reset.EpochOffset() == kgo.NewOffset().AtEnd().EpochOffset()
 	m.autoCommit = !client.OptValue(kgo.DisableAutoCommit).(bool)
@@ -119,6 +123,7 @@ func (m *Member) Check(ctx context.Context, fetches kgo.Fetches) error {
 		err := m.fatal(ctx, failed.Err)
 		if created := isAnew(err); created != nil {
 			m.startAnew(ctx, created)
+			break // the other errors are about the old topic
 		} else if err != nil {
 			return m.explain(err)
 		}
@@ -313,71 +318,6 @@ func (m *Member) disown(partitions map[string][]int32) {
 	m.owned = slices.DeleteFunc(m.owned, func(partition int32) bool {
 		return slices.Contains(partitions[m.topic], partition)
 	})
-}
-
-// Leave commits what is marked and leaves the group, so that the other members get the partitions at
-// once. It takes half of cli.LeaveTime at most. Do not use the client after it.
-func (m *Member) Leave(client *kgo.Client) {
-	m.mu.Lock()
-	m.leaving = true
-	waiting, blocked := m.waiting != nil, m.blocked
-	m.mu.Unlock()
-	m.stopWaiting()
-
-	ctx, cancel := context.WithTimeout(context.Background(), cli.LeaveTime/2)
-	defer cancel()
-	left := make(chan error, 1)
-	go func() {
-		switch {
-		case waiting:
-			left <- m.leaveNow(ctx)
-		case blocked:
-			if m.autoCommit {
-				client.CommitMarkedOffsets(ctx)
-			}
-			left <- m.leaveNow(ctx)
-		default:
-			client.AllowRebalance()
-			left <- client.LeaveGroupContext(ctx) // not Close, which also waits for other brokers
-		}
-	}()
-	var err error
-	select {
-	case err = <-left:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	if err != nil && !isAnswer(err) { // a broker can only answer that we are not a member any more
-		m.program.Say("cannot leave group %s: no answer from its coordinator: "+
-			"in 45 s its other members get our partitions and read again what is not committed", m.group)
-	}
-}
-
-// leaveNow leaves in the middle of a rebalance. The client would first wait for the end of the
-// rebalance, up to 45 seconds if a member was killed. So we give up the client and send the request
-// ourselves. The order matters: a client that is not a member any more would join again.
-func (m *Member) leaveNow(ctx context.Context) error {
-	m.giveUp()
-	id, _ := m.client.GroupMetadata()
-	if id == "" {
-		return nil // never was a member
-	}
-	client, err := m.cluster.Client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	req := kmsg.NewPtrLeaveGroupRequest()
-	req.Group = m.group
-	req.MemberID = id // before version 3
-	member := kmsg.NewLeaveGroupRequestMember()
-	member.MemberID = id
-	req.Members = append(req.Members, member)
-	resp, err := req.RequestWith(ctx, client)
-	if err != nil {
-		return err
-	}
-	return kerr.ErrorForCode(resp.ErrorCode)
 }
 
 // NewName returns a group name that nobody has used before.
