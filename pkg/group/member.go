@@ -36,6 +36,7 @@ type Member struct {
 	topic string
 	group string
 
+	memory     *memory
 	client     *kgo.Client
 	life       context.Context // the client's
 	giveUp     func()          // ends it
@@ -66,6 +67,9 @@ func Open(ctx context.Context, program *cli.Program, found *settings.Settings, t
 	}
 	m := &Member{Brokers: here.Brokers, TLS: here.TLS, program: program, cluster: here, topic: topic, group: group,
 		topicID: here.TopicID}
+	if m.memory, err = newMemory(); err != nil {
+		return nil, err
+	}
 	m.life, m.giveUp = context.WithCancel(context.Background())
 	context.AfterFunc(ctx, func() { m.leaveStuck(ctx) })
 	return m, nil
@@ -75,7 +79,7 @@ func Open(ctx context.Context, program *cli.Program, found *settings.Settings, t
 // replace them.
 func (m *Member) Options() []kgo.Opt {
 	return append(m.cluster.Options(),
-		kgo.WithHooks(m),
+		kgo.WithHooks(m, m.memory),
 		kgo.WithContext(m.life),
 		kgo.OnPartitionsAssigned(m.Assigned),
 		kgo.OnPartitionsRevoked(m.revoked),
@@ -89,9 +93,10 @@ func (m *Member) Options() []kgo.Opt {
 		// one request. A partition that is ready a moment later waits for the next request: that
 		// would be up to the five seconds of franz-go's default.
 		kgo.FetchMaxWait(500*time.Millisecond),
-		// These bound the memory: one request at a time for each of three brokers, 5 MiB each.
+		// These bound the memory: one request at a time for each of three brokers. See memory.go.
 		kgo.MaxConcurrentFetches(3),
-		kgo.FetchMaxBytes(5<<20), // fetch.max.bytes
+		kgo.FetchMaxBytes(fetchBytes), // fetch.max.bytes
+		kgo.WithDecompressor(m.memory),
 	)
 }
 
@@ -108,16 +113,25 @@ func (m *Member) OnNewClient(client *kgo.Client) {
 
 // Check returns the error that ends a consumer's loop: the end of ctx, or an error that does not go
 // away with time. It reports other errors once, and the client tries again. A poll that has messages
-// always passes: the next poll returns the error again.
+// passes, because the next poll returns the error again.
 func (m *Member) Check(ctx context.Context, fetches kgo.Fetches) error {
+	failures := fetches.Errors()
+	for _, failed := range failures {
+		if large, ok := errors.AsType[*kgo.ErrDecompressTooLarge](failed.Err); ok { // it comes once
+			return m.tooLarge(large)
+		}
+	}
 	if fetches.NumRecords() > 0 {
 		return nil
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	for _, failed := range fetches.Errors() {
-		if kerr.IsRetriable(failed.Err) && !isGone(failed.Err) {
+	for _, failed := range failures {
+		switch {
+		case errors.Is(failed.Err, errFull):
+			return nil // now there is memory again
+		case kerr.IsRetriable(failed.Err) && !isGone(failed.Err):
 			continue // the client knows what to do
 		}
 		err := m.fatal(ctx, failed.Err)
