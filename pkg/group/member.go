@@ -160,9 +160,10 @@ func Last(fetches kgo.Fetches) (last []*kgo.Record) {
 // Retry commits the message, and repeats it until a broker answers: franz-go itself gives up after half
 // a minute at most. After the end of ctx, there is half a second left. Commit calls CommitRecords.
 //
-// Retry reports whether the message is committed. If the group has removed this member, it is not.
-// Retry prints that, and the loop continues with the messages that the member gets next. Any other
-// failure is an error that ends the loop: the commit of a later message would include this one.
+// Retry reports whether the message is committed. It is not if the group has removed this member, or if
+// the topic was deleted and created anew. Retry prints that, and the loop continues with the messages
+// that the member gets next. Any other failure is an error that ends the loop: the commit of a later
+// message would include this one.
 func (m *Member) Retry(ctx context.Context, message *kgo.Record, commit func(context.Context) error) (
 	committed bool, err error,
 ) {

@@ -15,9 +15,8 @@ import (
 const (
 	// fetchBytes is fetch.max.bytes: how much a broker returns at once, still compressed.
 	fetchBytes = 1 << 20
-	// batchBytes is how large a batch may be when it is decompressed. A producer of Kafka decides by
-	// batch.size, which is 1 MB at most in our clients. The brokers accept a batch of 1 MB when it is
-	// compressed, and this can be gigabytes.
+	// batchBytes is how large a batch may be when it is decompressed. Producers make batches of 16 kB to
+	// 1 MB (batch.size). But a broker limits only the compressed size, and 1 MB can become gigabytes.
 	batchBytes = 32 << 20
 	// enoughBytes is how much of the decompressed messages may wait for the loop.
 	enoughBytes = 8 << 20

@@ -36,7 +36,7 @@ type lister func(ctx context.Context, topics ...string) (kadm.ListedOffsets, err
 func (m *Member) positions(ctx context.Context, offsets topicOffsets) (topicOffsets, error) {
 	partitions := offsets[m.topic]
 	if err := m.look(ctx); isAnew(err) != nil {
-		return nil, err // Check returns it
+		return nil, err // the next poll returns it, and Check starts anew
 	}
 	starts, ends, total, err := m.bounds(ctx, partitions)
 	if err != nil {
