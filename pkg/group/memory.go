@@ -14,17 +14,17 @@ import (
 
 const (
 	// fetchBytes is fetch.max.bytes: how much a broker returns at once, still compressed.
-	fetchBytes = 1 << 20
+	fetchBytes = 2 << 20
 	// batchBytes is how large a batch may be when it is decompressed. Producers make batches of 16 kB to
 	// 1 MB (batch.size). But a broker limits only the compressed size, and 1 MB can become gigabytes.
 	batchBytes = 32 << 20
 	// enoughBytes is how much of the decompressed messages may wait for the loop.
-	enoughBytes = 8 << 20
+	enoughBytes = 24 << 20
 	// recordBytes is what the client needs for a message besides its key and value.
 	recordBytes = 200
 	// heapBytes is for Go's memory limit. By default, Go lets the heap grow to twice what is in use.
 	// From this limit on, it collects garbage more often instead.
-	heapBytes = 48 << 20
+	heapBytes = 64 << 20
 )
 
 // errFull is the error of a batch that is not decompressed now. The client fetches it again.
