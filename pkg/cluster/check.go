@@ -213,6 +213,7 @@ func (c *Cluster) checkTopic(ctx context.Context, good *answer, needs Needs) err
 		return cli.WithHint(fmt.Errorf("%s returned nothing about topic %s", good.address, name), "is it a Kafka broker?")
 	}
 	topic := good.metadata.Topics[0]
+	c.TopicID = topic.TopicID
 	switch err := kerr.ErrorForCode(topic.ErrorCode); err {
 	case nil, kerr.LeaderNotAvailable, kerr.ReplicaNotAvailable:
 	case kerr.UnknownTopicOrPartition, kerr.TopicAuthorizationFailed:

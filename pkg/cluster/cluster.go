@@ -28,6 +28,7 @@ const (
 type Cluster struct {
 	Brokers []string    // where to start, without those that did not answer; they name the others
 	TLS     *tls.Config // our keystore and our authority; nil if the settings ask for PLAINTEXT
+	TopicID [16]byte    // of the topic (KIP-516); zero before Kafka 2.8
 
 	program  *cli.Program
 	settings *settings.Settings

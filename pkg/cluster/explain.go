@@ -166,7 +166,8 @@ func (c *Cluster) Explain(err error, what string) error {
 // not in this generation of the group.
 func IsOut(err error) bool {
 	return errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.IllegalGeneration) ||
-		errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.FencedInstanceID)
+		errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.FencedInstanceID) ||
+		errors.Is(err, kerr.GroupIDNotFound) // after a restart of an embedded cluster
 }
 
 // explained has a text of ours, and wraps the error that it explains.

@@ -38,6 +38,7 @@ type Member struct {
 	topic string
 	group string
 
+	memory     *memory
 	client     *kgo.Client
 	life       context.Context // the client's
 	giveUp     func()          // ends it
@@ -45,13 +46,16 @@ type Member struct {
 	autoCommit bool            // enable.auto.commit
 
 	mu         sync.Mutex
-	owned      []int32  // the partitions that the group assigned to us
-	printed    []int32  // the partitions in the last line that we printed
-	blocked    bool     // a rebalance waits for client.AllowRebalance
-	leaving    bool     // the program leaves the group
-	waiting    *waiting // nil while we have an assignment
-	positioned bool     // has had partitions before
-	troubled   string   // the last trouble that we printed
+	topicID    topicID   // of the topic that the client reads
+	goneSince  time.Time // since then, the metadata is without the topic
+	owned      []int32   // the partitions that the group assigned to us
+	printed    []int32   // the partitions in the last line that we printed
+	blocked    bool      // a rebalance waits for client.AllowRebalance
+	leaving    bool      // the program leaves the group
+	leave      sync.Once // leaves it
+	waiting    *waiting  // nil while we have an assignment
+	positioned bool      // has had partitions before
+	troubled   string    // the last trouble that we printed
 }
 
 // Open checks the cluster, the topic and the group, as cluster.Open does. It also refuses an empty group
@@ -71,8 +75,13 @@ func Open(ctx context.Context, program *cli.Program, found *settings.Settings, t
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{Brokers: here.Brokers, TLS: here.TLS, program: program, cluster: here, topic: topic, group: group}
+	m := &Member{Brokers: here.Brokers, TLS: here.TLS, program: program, cluster: here, topic: topic, group: group,
+		topicID: here.TopicID}
+	if m.memory, err = newMemory(); err != nil {
+		return nil, err
+	}
 	m.life, m.giveUp = context.WithCancel(context.Background())
+	context.AfterFunc(ctx, func() { m.leaveStuck(ctx) })
 	return m, nil
 }
 
@@ -80,28 +89,32 @@ func Open(ctx context.Context, program *cli.Program, found *settings.Settings, t
 // replace them.
 func (m *Member) Options() []kgo.Opt {
 	return append(m.cluster.Options(),
-		kgo.WithHooks(m),
+		kgo.WithHooks(m, m.memory),
 		kgo.WithContext(m.life),
 		kgo.OnPartitionsAssigned(m.Assigned),
 		kgo.OnPartitionsRevoked(m.revoked),
 		kgo.OnPartitionsLost(m.lost),
 		kgo.OnPartitionsCallbackBlocked(m.callbackBlocked),
 		kgo.AdjustFetchOffsetsFn(m.positions),
+		kgo.KeepRetryableFetchErrors(), // Check wants to see at once that a broker does not know the topic
 		// partition.assignment.strategy: the default of other clients, so that they can share our groups.
 		kgo.Balancers(kgo.RangeBalancer()),
 		// fetch.max.wait.ms, as in other clients. The client asks each broker for its partitions in
 		// one request. A partition that is ready a moment later waits for the next request: that
 		// would be up to the five seconds of franz-go's default.
 		kgo.FetchMaxWait(500*time.Millisecond),
-		// These bound the memory: one request at a time for each of three brokers, 5 MiB each.
+		// These bound the memory: one request at a time for each of three brokers. See memory.go.
 		kgo.MaxConcurrentFetches(3),
-		kgo.FetchMaxBytes(5<<20), // fetch.max.bytes
+		kgo.FetchMaxBytes(fetchBytes), // fetch.max.bytes
+		kgo.WithDecompressor(m.memory),
 	)
 }
 
 // OnNewClient is a hook of kgo: the client exists and has not joined the group yet.
 func (m *Member) OnNewClient(client *kgo.Client) {
+	m.mu.Lock()
 	m.client = client
+	m.mu.Unlock()
 	reset := client.OptValue(kgo.ConsumeResetOffset).(kgo.Offset)
 	m.latest = reset.EpochOffset() == kgo.NewOffset().AtEnd().EpochOffset()
 	m.autoCommit = !client.OptValue(kgo.DisableAutoCommit).(bool)
@@ -110,20 +123,37 @@ func (m *Member) OnNewClient(client *kgo.Client) {
 
 // Check returns the error that ends a consumer's loop: the end of ctx, or an error that does not go
 // away with time. It reports other errors once, and the client tries again. A poll that has messages
-// always passes: the next poll returns the error again.
+// passes, because the next poll returns the error again.
 func (m *Member) Check(ctx context.Context, fetches kgo.Fetches) error {
+	failures := fetches.Errors()
+	for _, failed := range failures {
+		if large, ok := errors.AsType[*kgo.ErrDecompressTooLarge](failed.Err); ok { // it comes once
+			return m.tooLarge(large)
+		}
+	}
 	if fetches.NumRecords() > 0 {
 		return nil
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	for _, failed := range fetches.Errors() {
-		if err := m.fatal(failed.Err); err != nil {
-			return err
+	for _, failed := range failures {
+		switch {
+		case errors.Is(failed.Err, errFull):
+			return nil // now there is memory again
+		case kerr.IsRetriable(failed.Err) && !isGone(failed.Err):
+			continue // the client knows what to do
+		}
+		err := m.fatal(ctx, failed.Err)
+		if created := isAnew(err); created != nil {
+			m.startAnew(ctx, created)
+			break // the other errors are about the old topic
+		} else if err != nil {
+			return m.explain(err)
 		}
 	}
-	return nil
+	cli.Pause(ctx, retryPause) // the client itself would try again at once
+	return ctx.Err()
 }
 
 // Last returns the last message of each partition. A mark or a commit of it includes all messages
@@ -140,9 +170,10 @@ func Last(fetches kgo.Fetches) (last []*kgo.Record) {
 // Retry commits the message, and repeats it until a broker answers: franz-go itself gives up after half
 // a minute at most. After the end of ctx, there is half a second left. Commit calls CommitRecords.
 //
-// Retry reports whether the message is committed. If the group has removed this member, it is not.
-// Retry prints that, and the loop continues with the messages that the member gets next. Any other
-// failure is an error that ends the loop: the commit of a later message would include this one.
+// Retry reports whether the message is committed. It is not if the group has removed this member, or if
+// the topic was deleted and created anew. Retry prints that, and the loop continues with the messages
+// that the member gets next. Any other failure is an error that ends the loop: the commit of a later
+// message would include this one.
 func (m *Member) Retry(ctx context.Context, message *kgo.Record, commit func(context.Context) error) (
 	committed bool, err error,
 ) {
@@ -155,13 +186,16 @@ func (m *Member) Retry(ctx context.Context, message *kgo.Record, commit func(con
 		}
 		return nil
 	})
-	err = commit(committing)
-	for err != nil && !isKafka(err) && cli.Pause(late, 250*time.Millisecond) {
-		err = commit(committing)
+	err = m.confirm(late, commit(committing))
+	for err != nil && !isAnswer(err) && cli.Pause(late, retryPause) {
+		err = m.confirm(late, commit(committing))
 	}
 	switch {
 	case err == nil:
 		return true, nil
+	case isAnew(err) != nil:
+		m.program.Say("%s is not committed: the topic of this message was deleted", place(message))
+		return false, nil
 	case cluster.IsOut(err):
 		m.program.Say("%s is not committed: %v: the member with the partition will read it again", place(message), m.explain(err))
 		return false, nil
@@ -176,26 +210,26 @@ func (m *Member) Retry(ctx context.Context, message *kgo.Record, commit func(con
 // NotCommitted adds to an error that the message is not committed. A signal to stop is a clean end.
 func (m *Member) NotCommitted(message *kgo.Record, err error) error {
 	if errors.Is(err, context.Canceled) {
-		return cli.Stopped("stopped: " + place(message) + " is not committed and will be read again")
+		return cli.Stopped(place(message) + " is not committed and comes again")
 	}
-	return fmt.Errorf("%s is not committed and will be read again: %w", place(message), err)
+	return fmt.Errorf("%s is not committed and comes again: %w", place(message), err)
 }
 
 func place(message *kgo.Record) string {
 	return fmt.Sprintf("partition %d, offset %d", message.Partition, message.Offset)
 }
 
-// fatal returns the error, explained, if it does not go away with time. It reports any other error
-// once.
-func (m *Member) fatal(err error) error {
+// fatal returns the error if it does not go away with time. It reports any other error once.
+func (m *Member) fatal(ctx context.Context, err error) error {
+	err = m.confirm(ctx, err)
 	switch {
-	case isFinal(err):
-		return m.explain(err)
-	case errors.Is(err, kgo.ErrClientClosed):
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case isFinal(err), isAnew(err) != nil, errors.Is(err, kgo.ErrClientClosed):
 		return err
 	}
 	var removed *kgo.ErrGroupSession
-	if !errors.As(err, &removed) { // OnGroupManageError reports it
+	if err != errNotYet && !errors.As(err, &removed) { // OnGroupManageError reports it
 		m.trouble(m.cluster.Explain(err, "topic "+m.topic))
 	}
 	return nil
@@ -207,18 +241,10 @@ func isFinal(err error) bool {
 		errors.Is(err, kerr.InvalidGroupID) || aboutTopic(err)
 }
 
-// aboutTopic reports whether the error is about the topic, even if the request was for the group.
-func aboutTopic(err error) bool { return errors.Is(err, kerr.TopicAuthorizationFailed) || isGone(err) }
-
-// isGone reports whether the topic does not exist any more.
-func isGone(err error) bool {
-	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
-}
-
-// isKafka reports whether the error is the answer of a broker.
-func isKafka(err error) bool {
+// isAnswer reports whether the error is the answer of a broker.
+func isAnswer(err error) bool {
 	var kafka *kerr.Error
-	return errors.As(err, &kafka)
+	return errors.As(err, &kafka) || isAnew(err) != nil
 }
 
 // explain explains an error of work with the group.
@@ -265,7 +291,7 @@ func (m *Member) Assigned(ctx context.Context, _ *kgo.Client, added map[string][
 // Revoked is for kgo.OnPartitionsRevoked: at the start of a rebalance, and when the member leaves, these
 // partitions are taken away. It reports the error of the last commit for them, if there is one.
 func (m *Member) Revoked(revoked map[string][]int32, committing error) {
-	if committing != nil {
+	if committing != nil && !isGone(committing) { // nobody reads them again if the topic is gone
 		m.program.Report(fmt.Errorf("messages since the last commit will be read again: %w", m.explain(committing)))
 	}
 	m.disown(revoked)
@@ -290,13 +316,15 @@ func (m *Member) OnGroupManageError(err error) {
 	before, leaving := m.printed, m.leaving
 	m.printed = nil
 	m.mu.Unlock()
-	if len(before) > 0 && !leaving && !isFinal(err) {
-		reason := "no answer from the coordinator of group " + m.group
-		if isKafka(err) {
-			reason = m.explain(err).Error()
-		}
-		m.program.Say("%s: partitions %s go to other members unless we rejoin in time; rejoining",
-			reason, ranges(before))
+	switch {
+	case len(before) == 0 || leaving || isFinal(err) || isAnew(err) != nil: // Check returns it
+	case cluster.IsOut(err):
+		m.program.Say("%v: partitions %s are not ours any more; rejoining", m.explain(err), ranges(before))
+	case isAnswer(err):
+		m.program.Say("%v; rejoining", m.explain(err))
+	default:
+		m.program.Say("no answer from the coordinator of group %s: after 45 s without one, "+
+			"other members get partitions %s; rejoining", m.group, ranges(before))
 	}
 	m.wait()
 }
@@ -315,71 +343,6 @@ func (m *Member) disown(partitions map[string][]int32) {
 	m.owned = slices.DeleteFunc(m.owned, func(partition int32) bool {
 		return slices.Contains(partitions[m.topic], partition)
 	})
-}
-
-// Leave commits what is marked and leaves the group, so that the other members get the partitions at
-// once. It takes half of cli.LeaveTime at most. Do not use the client after it.
-func (m *Member) Leave(client *kgo.Client) {
-	m.mu.Lock()
-	m.leaving = true
-	waiting, blocked := m.waiting != nil, m.blocked
-	m.mu.Unlock()
-	m.stopWaiting()
-
-	ctx, cancel := context.WithTimeout(context.Background(), cli.LeaveTime/2)
-	defer cancel()
-	left := make(chan error, 1)
-	go func() {
-		switch {
-		case waiting:
-			left <- m.leaveNow(ctx)
-		case blocked:
-			if m.autoCommit {
-				client.CommitMarkedOffsets(ctx)
-			}
-			left <- m.leaveNow(ctx)
-		default:
-			client.AllowRebalance()
-			left <- client.LeaveGroupContext(ctx) // not Close, which also waits for other brokers
-		}
-	}()
-	var err error
-	select {
-	case err = <-left:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	if err != nil && !isKafka(err) { // a broker can only answer that we are not a member any more
-		m.program.Say("cannot leave group %s: no answer from its coordinator: "+
-			"in 45 s its other members get our partitions and read again what is not committed", m.group)
-	}
-}
-
-// leaveNow leaves in the middle of a rebalance. The client would first wait for the end of the
-// rebalance, up to 45 seconds if a member was killed. So we give up the client and send the request
-// ourselves. The order matters: a client that is not a member any more would join again.
-func (m *Member) leaveNow(ctx context.Context) error {
-	m.giveUp()
-	id, _ := m.client.GroupMetadata()
-	if id == "" {
-		return nil // never was a member
-	}
-	client, err := m.cluster.Client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	req := kmsg.NewPtrLeaveGroupRequest()
-	req.Group = m.group
-	req.MemberID = id // before version 3
-	member := kmsg.NewLeaveGroupRequestMember()
-	member.MemberID = id
-	req.Members = append(req.Members, member)
-	resp, err := req.RequestWith(ctx, client)
-	if err != nil {
-		return err
-	}
-	return kerr.ErrorForCode(resp.ErrorCode)
 }
 
 // NewName returns a group name that nobody has used before.

@@ -35,6 +35,9 @@ type lister func(ctx context.Context, topics ...string) (kadm.ListedOffsets, err
 // deleted and created again. Then the reset policy decides.
 func (m *Member) positions(ctx context.Context, offsets topicOffsets) (topicOffsets, error) {
 	partitions := offsets[m.topic]
+	if err := m.look(ctx); isAnew(err) != nil {
+		return nil, err // the next poll returns it, and Check starts anew
+	}
 	starts, ends, total, err := m.bounds(ctx, partitions)
 	if err != nil {
 		return nil, err
@@ -58,8 +61,10 @@ func (m *Member) positions(ctx context.Context, offsets topicOffsets) (topicOffs
 		fresh[partition] = kgo.EpochOffset{Epoch: -1, Offset: at}
 	}
 	if m.autoCommit && len(fresh) > 0 {
-		if err := m.commit(ctx, fresh); err != nil {
-			return nil, err
+		for err = m.commit(ctx, fresh); err != nil; err = m.commit(ctx, fresh) {
+			if err = m.confirm(ctx, err); err != errNotYet || !cli.Pause(ctx, retryPause) {
+				return nil, err
+			}
 		}
 	}
 	m.printPositions(committed, vanished, skipped, len(partitions) == total)
@@ -82,10 +87,10 @@ func (m *Member) bounds(ctx context.Context, partitions map[int32]kgo.Offset) (
 		if err == nil || ctx.Err() != nil {
 			return starts, ends, total, err
 		}
-		if fatal := m.fatal(err); fatal != nil {
-			return nil, nil, 0, err
+		if fatal := m.fatal(ctx, err); fatal != nil {
+			return nil, nil, 0, fatal
 		}
-		if !cli.Pause(ctx, 250*time.Millisecond) {
+		if !cli.Pause(ctx, retryPause) {
 			return nil, nil, 0, ctx.Err()
 		}
 	}

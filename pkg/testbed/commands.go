@@ -42,6 +42,7 @@ func commands() map[string]scriptCommand {
 		command{"lose BROKER", (*state).lose},
 		command{"restore BROKER", (*state).restore},
 		command{"restart", (*state).restartCluster},
+		command{"zeros N BYTES", (*state).sendZeros},
 		command{"freeze GROUP", (*state).freeze},
 		command{"topic NAME", (*state).createTopic},
 		command{"advertise HOST:PORT", (*state).advertise},

@@ -50,6 +50,8 @@
 //
 //	lose BROKER / restore BROKER      stop a broker, and start it again
 //	restart                           stop the cluster and start it again, without its messages and groups
+//	zeros N BYTES                     produce N messages of zeros, each in a batch that zstd compresses;
+//	                                  they go to the partitions in turn
 //	freeze GROUP                      make a broker that does not coordinate the group stop to answer
 //	                                  requests for messages
 //	topic NAME                        create another topic

@@ -45,6 +45,23 @@ func (s *state) produce(ctx context.Context, partition int32, key []byte, value 
 	return s.client.ProduceSync(ctx, message).FirstErr()
 }
 
+func (s *state) sendZeros(args []string) {
+	ctx, cancel := withTimeout()
+	defer cancel()
+	value := make([]byte, s.number(args[1]))
+	client, err := s.embedded.Client(
+		kgo.ProducerBatchCompression(kgo.ZstdCompression()),
+		kgo.ProducerBatchMaxBytes(int32(len(value))+1<<10),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+	)
+	s.ts.Check(err)
+	defer client.Close()
+	for i := range s.number(args[0]) {
+		message := &kgo.Record{Topic: s.topic, Partition: int32(i % embedded.DefaultPartitions), Value: value}
+		s.ts.Check(client.ProduceSync(ctx, message).FirstErr())
+	}
+}
+
 func (s *state) messages(args []string) {
 	formatter, err := kgo.NewRecordFormatter(append(args, "%v\n")[0])
 	s.ts.Check(err)
