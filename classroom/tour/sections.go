@@ -78,7 +78,7 @@ func latest(t *tour) {
 const storeTime = 3 * time.Second
 
 func storeThenCommit(t *tour) {
-	group := t.kafka.group("my_group")
+	group := t.kafka.group(t.kafka.topic + "_group")
 	t.step("consumercommit is stopped before it commits.",
 		"It reads one message, stores it, and then commits its offset. The tour stops it while it stores the "+
 			"second message. The tour has committed the older messages for this group, so only the new ones come.")
