@@ -43,6 +43,18 @@ install_packages() {
 		fail "cannot install ${*:2}: $(tail -n 3 "$cache/apt.log")"
 }
 
+# need_python_client sets python to a Python that has Confluent's client, which it installs if it is missing.
+need_python_client() {
+	python=$cache/python/bin/python
+	(
+		flock 8
+		"$python" -c 'import confluent_kafka' 2>/dev/null && exit
+		need python3 python3
+		python3 -c 'import ensurepip' 2>/dev/null || need python3-venv python3-venv
+		python3 -m venv "$cache/python" && "$python" -m pip install -q confluent-kafka
+	) 8>"$cache/python.lock"
+}
+
 # within_engine "$@" is the beginning of a script that needs Docker. Without an engine, it starts
 # the script again under .ci/standin/engine.
 within_engine() {
