@@ -30,7 +30,7 @@ func main() {
 	name := program.Flags.String("group", "simple_consumer", "the consumer group to join")
 	count := program.CountFlag("count", "n", "stop after `N` messages (default: never)")
 	out := display.To(os.Stdout, display.Value)
-	program.Flags.VarP(out, "format", "f", "how to print a message, as in kcat: %p %o %k %v")
+	program.Flags.VarP(out, "format", "f", "%p partition, %o offset, %k key, %v value")
 
 	program.Run(func(ctx context.Context, args []string) error {
 		topic := args[0]

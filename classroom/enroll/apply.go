@@ -61,12 +61,12 @@ func (a *admin) apply(ctx context.Context, program *cli.Program, students []stri
 		return fmt.Errorf("%s of %s rights failed: %w", cli.Count(len(missing)-made), cli.Count(len(wanted)), err)
 	}
 	if failed > 0 {
-		return fmt.Errorf("%s of %s topics are wrong", cli.Count(failed), cli.Count(len(students)))
+		return fmt.Errorf("%s of %s topics failed", cli.Count(failed), cli.Count(len(students)))
 	}
 	return nil
 }
 
-// makeTopics makes the topics that are missing, and returns how many topics are wrong afterwards.
+// makeTopics makes the topics that are missing, and returns how many topics failed.
 func (a *admin) makeTopics(ctx context.Context, program *cli.Program, topics []string) (failed int, err error) {
 	metadata, err := a.Metadata(ctx, topics...)
 	if err != nil {
@@ -74,7 +74,7 @@ func (a *admin) makeTopics(ctx context.Context, program *cli.Program, topics []s
 	}
 	replicas := min(mostReplicas, len(metadata.Brokers))
 	if replicas < mostReplicas {
-		program.Say("the cluster has %d brokers, so it keeps %d copies of each message, not %d", len(metadata.Brokers), replicas, mostReplicas)
+		program.Say("brokers: %d; so the cluster keeps copies of each message: %d, not %d", len(metadata.Brokers), replicas, mostReplicas)
 	}
 	report := func(topic string, err error) {
 		failed++

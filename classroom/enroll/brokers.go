@@ -32,7 +32,7 @@ func (c *checker) waitForBrokers(ctx context.Context) {
 	if done == all {
 		return
 	}
-	c.program.Say("waiting for the brokers to open the topics and to learn the rights: %s of %s steps done", cli.Count(done), cli.Count(all))
+	c.program.Say("waiting for the brokers to finish the topics and rights: %s of %s done", cli.Count(done), cli.Count(all))
 	for changed := time.Now(); done < all && time.Since(changed) < c.patience && cli.Pause(ctx, c.patience/10); {
 		before := done
 		if done, all = c.prepared(ctx); done != before {

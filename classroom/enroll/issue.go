@@ -196,7 +196,7 @@ func (o *options) issue(ctx context.Context, program *cli.Program) error {
 	program.Say("%s: made or completed %s of %s folders, the others existed",
 		o.class, cli.Count(folders.Load()), cli.Count(len(identities)))
 	if n := different.Load(); n > 0 {
-		program.Say("%s existing folders have other brokers than %s", cli.Count(n), strings.Join(o.brokers, ","))
+		program.Say("existing folders with other brokers than %s: %s", strings.Join(o.brokers, ","), cli.Count(n))
 		program.Hint("use the same --brokers as before, or delete %s in these folders and run this again", settings.PropertiesFile)
 	}
 	if o.zip {

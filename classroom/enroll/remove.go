@@ -55,7 +55,7 @@ func (a *admin) remove(ctx context.Context, program *cli.Program, student string
 	if err != nil {
 		return fmt.Errorf("rights of %s: %w", principal(student), err)
 	}
-	program.Say("removed %d rights of %s", removed, principal(student))
+	program.Say("rights of %s: removed %d", principal(student), removed)
 	response, err := a.DeleteTopic(ctx, student)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		program.Say("topic %s does not exist", student)

@@ -112,7 +112,7 @@ func TestParseAssignment(t *testing.T) {
 		"assigned 3 of 16 partitions: 0-2":            {0, 1, 2},
 		"assigned 3 of 16 partitions: 0,4-5":          {0, 4, 5},
 		"assigned 1 of 16 partitions: 7, lost 0-6":    {7},
-		"no partitions: 17 members share 16, lost 3":  nil,
+		"no partitions, lost 3: 17 members share 16":  nil,
 		"assigned 1 of 1 partitions: 0, lost nothing": {0},
 	} {
 		a, ok := parseAssignment(line)

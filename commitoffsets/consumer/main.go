@@ -28,7 +28,7 @@ func main() {
 	auth := settings.AddFlags(program.Flags)
 	count := program.CountFlag("count", "n", "stop after `N` messages (default: never)")
 	out := display.To(os.Stdout, display.Value)
-	program.Flags.VarP(out, "format", "f", "how to print a message, as in kcat: %p %o %k %v")
+	program.Flags.VarP(out, "format", "f", "%p partition, %o offset, %k key, %v value")
 
 	program.Run(func(ctx context.Context, args []string) error {
 		topic, name := args[0], group.NewName("commitoffsets")
@@ -42,7 +42,7 @@ func main() {
 		if err != nil {
 			return err
 		}
-		program.Say("group %s, which has never read this topic", name)
+		program.Say("new group %s, without committed offsets", name)
 
 		// Make the client, which joins the group. The comments name the options of other clients.
 		client, err := kgo.NewClient(append(member.Options(),

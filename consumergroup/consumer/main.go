@@ -27,7 +27,7 @@ func main() {
 		"consumer client60\nconsumer client60 client60_group")
 	auth := settings.AddFlags(program.Flags)
 	out := display.To(os.Stdout, "partition %p, offset %o, key %k, value %v\n")
-	program.Flags.VarP(out, "format", "f", "how to print a message, as in kcat: %p %o %k %v")
+	program.Flags.VarP(out, "format", "f", "%p partition, %o offset, %k key, %v value")
 
 	program.Run(func(ctx context.Context, args []string) error {
 		topic, name := args[0], "consumer_group_1"

@@ -150,7 +150,7 @@ func TestCountFlag(t *testing.T) {
 		if status != test.status || status == 0 && *n != test.want {
 			t.Errorf("%q: status %d, %d messages", test.line, status, *n)
 		}
-		if status != 0 && !strings.Contains(said.String(), "not a number of messages, 1 or more\n") {
+		if status != 0 && !strings.Contains(said.String(), "write a number from 1 on\n") {
 			t.Errorf("%q: said %q", test.line, said)
 		}
 	}
@@ -175,7 +175,7 @@ func TestTimeFlag(t *testing.T) {
 		if status != test.status || status == 0 && *d != test.want {
 			t.Errorf("%q: status %d, %v", test.line, status, *d)
 		}
-		if status != 0 && !strings.Contains(said.String(), "a time needs a unit, such as 5s, and is not negative\n") {
+		if status != 0 && !strings.Contains(said.String(), "write a time such as 5s\n") {
 			t.Errorf("%q: said %q", test.line, said)
 		}
 	}

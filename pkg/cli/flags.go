@@ -20,7 +20,7 @@ type count int
 func (n *count) Set(text string) error {
 	number, err := strconv.Atoi(text)
 	if err != nil || number < 1 {
-		return errors.New("not a number of messages, 1 or more")
+		return errors.New("write a number from 1 on")
 	}
 	*n = count(number)
 	return nil
@@ -48,7 +48,7 @@ type duration time.Duration
 func (d *duration) Set(text string) error {
 	t, err := time.ParseDuration(text)
 	if err != nil || t < 0 {
-		return errors.New("a time needs a unit, such as 5s, and is not negative")
+		return errors.New("write a time such as 5s")
 	}
 	*d = duration(t)
 	return nil

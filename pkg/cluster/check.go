@@ -197,8 +197,8 @@ func (c *Cluster) checkBrokers(good *answer, failed []answer) error {
 		}
 	}
 	if len(advertised) == len(good.metadata.Brokers) && len(advertised) > 0 {
-		return cli.WithHint(fmt.Errorf("%s answers, but the addresses that its brokers advertise are not reachable from here: %w",
-			good.address, c.unreachable(advertised)), "report both addresses to the staff")
+		return cli.WithHint(fmt.Errorf("%s answers, but the brokers that it names do not: %w",
+			good.address, c.unreachable(advertised)), "report this line to the staff")
 	}
 	for _, a := range failed {
 		c.watch.unreachable(a.address, c.diagnose(a.address, a.err).cause)
@@ -289,7 +289,7 @@ func (c *Cluster) checkGroup(ctx context.Context, address, group string) error {
 	case kerr.GroupAuthorizationFailed:
 		return c.Explain(err, "group "+group)
 	case kerr.CoordinatorNotAvailable:
-		c.program.Say("the first group of a new cluster takes a few seconds")
+		c.program.Say("group %s has no coordinator yet; a new cluster needs a few seconds", group)
 	}
 	return nil
 }

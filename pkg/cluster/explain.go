@@ -47,7 +47,7 @@ func (c *Cluster) diagnose(address string, err error) problem {
 		return problem{"the broker refuses our certificate (" + alert + ")",
 			fmt.Sprintf("is %s the folder for this cluster, and is its certificate still valid?", c.settings.Folder)}
 	case errors.As(err, &notTLS):
-		return problem{"what answers there does not use TLS", isItTheTLSPort}
+		return problem{"the program at this address does not use TLS", isItTheTLSPort}
 	case strings.Contains(text, "appear to be a tls alert"):
 		return c.plaintextToTLS()
 	case errors.As(err, &cutShort), errors.Is(err, io.EOF),
@@ -100,8 +100,7 @@ func hintRefused(address string, isDefault, container bool) string {
 	case isDefault:
 		return nameBrokers + "; or start a cluster: go run ./classroom/cluster"
 	case local && container:
-		return "inside a container, localhost is the container itself: add --network host to docker run" +
-			" (beside docker/compose.yaml, --network tkafka_default with -b kafka-1:9092 works, too)"
+		return "in a container, localhost is the container itself: use docker run --network host"
 	case local:
 		return "start a cluster with go run ./classroom/cluster"
 	}
@@ -141,12 +140,12 @@ func (c *Cluster) Explain(err error, what string) error {
 		text = "larger than the broker allows"
 		hint = "the limit is max.message.bytes of the topic, for all messages of a batch together"
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
-		text = what + " has members that share partitions by another strategy, or that read other topics"
+		text = what + " has members with another strategy (partition.assignment.strategy)"
 		hint = "choose another group name"
 	case errors.Is(err, kerr.InvalidGroupID):
 		text = what + ": not a group name"
 	case IsOut(err):
-		text = what + " has removed this member"
+		text = what + " continues without this member"
 	default:
 		var kafka *kerr.Error
 		if errors.As(err, &kafka) {

@@ -248,7 +248,7 @@ func (in *Input) report(number int64, err error) {
 	case n <= mostReports:
 		in.program.Report(fmt.Errorf("line %d is not delivered: %w", number, err))
 	case n == mostReports+1:
-		in.program.Say("more lines are not delivered: their number is in the last line")
+		in.program.Say("more lines are not delivered; they are only counted, at the end")
 	}
 }
 

@@ -111,6 +111,7 @@ func produce(t *testing.T, ca *issuer.CA, brokers *embedded.Cluster, answered fu
 	if err := ca.WriteFolder(folder, "student", brokers.Brokers()); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword) // the shell may have another value
 	found, err := settings.InFolder(folder)
 	if err != nil {
 		t.Fatal(err)

@@ -72,7 +72,7 @@ func (s *storage) report(err error) {
 	}
 	s.first = err
 	s.say("%s: cannot write: %v", s.dir, err)
-	s.say("acknowledged messages are kept; a message that cannot be written is refused, and committed offsets can be lost")
+	s.say("acknowledged messages are kept; committed offsets can be lost")
 	if errors.Is(err, syscall.ENOSPC) {
 		s.say("hint: free space on the disk of %s, or stop the cluster", s.dir)
 	}

@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -42,8 +43,8 @@ func (m *Member) leaveOnce(client *kgo.Client) {
 		err = ctx.Err()
 	}
 	if err != nil && !isAnswer(err) { // a broker can only answer that we are not a member any more
-		m.program.Say("cannot leave group %s: no answer from its coordinator: "+
-			"in 45 s its other members get our partitions and read again what is not committed", m.group)
+		m.program.Report(cli.WithHint(fmt.Errorf("cannot leave group %s: its coordinator does not answer", m.group),
+			"the group removes this member after 45 s (session.timeout.ms)"))
 	}
 }
 

@@ -197,7 +197,7 @@ func (m *Member) Retry(ctx context.Context, message *kgo.Record, commit func(con
 		m.program.Say("%s is not committed: the topic of this message was deleted", place(message))
 		return false, nil
 	case cluster.IsOut(err):
-		m.program.Say("%s is not committed: %v: the member with the partition will read it again", place(message), m.explain(err))
+		m.program.Say("%s is not committed and comes again: %v", place(message), m.explain(err))
 		return false, nil
 	case isGone(err):
 		return false, fmt.Errorf("%s is not committed: %w", place(message), m.explain(err))
@@ -323,8 +323,7 @@ func (m *Member) OnGroupManageError(err error) {
 	case isAnswer(err):
 		m.program.Say("%v; rejoining", m.explain(err))
 	default:
-		m.program.Say("no answer from the coordinator of group %s: after 45 s without one, "+
-			"other members get partitions %s; rejoining", m.group, ranges(before))
+		m.program.Say("the coordinator of group %s does not answer; rejoining", m.group)
 	}
 	m.wait()
 }

@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -158,11 +159,10 @@ func (m *Member) printPositions(committed, vanished int, skipped int64, alone bo
 	m.positioned = true
 	m.mu.Unlock()
 	if committed > 0 && first && alone {
-		m.program.Say("group %s continues at its committed offsets; %q applies only to a group that has none", m.group, policy)
+		m.program.Say("group %s continues at its committed offsets", m.group)
 	}
 	if vanished > 0 {
-		m.program.Say("the topic does not have %s committed offsets of group %s any more: %q applies there",
-			cli.Count(vanished), m.group, policy)
+		m.program.Say("committed offsets that the topic does not have any more: %d; %q applies there", vanished, policy)
 	}
 	switch {
 	case skipped == 1:
@@ -203,30 +203,30 @@ func (m *Member) printNothing(ctx context.Context) {
 	if len(before) == 0 && !first && !waited {
 		return
 	}
-	line := "no partitions" + m.reason(ctx)
+	line := "no partitions"
 	if len(before) > 0 {
 		line += ", lost " + ranges(before)
 	}
-	m.program.Say("%s", line)
+	m.program.Report(m.withReason(ctx, line))
 }
 
-// reason explains why the group has no partition for us. It is empty if the cluster does not answer
+// withReason adds to the line why the group has no partition for us, unless the cluster does not answer
 // within a second.
 //
 // Usually there are more members than partitions. But a member can also get none because the others
 // read another topic: the member that assigns the partitions may have no right to see ours. This
 // happens when two students use the same group name on one cluster.
-func (m *Member) reason(ctx context.Context) string {
+func (m *Member) withReason(ctx context.Context, line string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	admin := kadm.NewClient(m.client)
 	groups, err := admin.DescribeGroups(ctx, m.group)
 	if err != nil {
-		return ""
+		return errors.New(line)
 	}
 	topics, err := admin.ListTopics(ctx, m.topic)
 	if err != nil {
-		return ""
+		return errors.New(line)
 	}
 	members, strangers := 0, ""
 	for _, member := range groups[m.group].Members {
@@ -240,11 +240,12 @@ func (m *Member) reason(ctx context.Context) string {
 	partitions := len(topics[m.topic].Partitions)
 	switch {
 	case strangers != "":
-		return fmt.Sprintf(": group %s has members that read %s, so choose your own group name", m.group, strangers)
+		return cli.WithHint(fmt.Errorf("%s: group %s has members that read %s", line, m.group, strangers),
+			"choose your own group name")
 	case members > partitions && partitions > 0:
-		return fmt.Sprintf(": %d members share %d", members, partitions)
+		return fmt.Errorf("%s: %d members share %d", line, members, partitions)
 	}
-	return ""
+	return errors.New(line)
 }
 
 func without(all, some []int32) []int32 {

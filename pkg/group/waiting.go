@@ -64,8 +64,7 @@ func (m *Member) reportWaiting(ctx context.Context, w *waiting) {
 		if !rebalancing || len(now) < 2 || !slices.Equal(now, members) {
 			members, since = now, time.Now()
 		} else if time.Since(since) >= quietTime {
-			m.sayWaiting(w, "waiting for another member of group "+m.group+
-				": it was killed (the group waits up to 45 s), or it is busy with a message")
+			m.sayWaiting(w, "waiting for another member of group "+m.group+": it is busy, or it was killed")
 			return
 		}
 		if !cli.Pause(ctx, time.Second) {

@@ -70,7 +70,7 @@ func checkFolder(folder string) error {
 		return cli.WithHint(err, "use --auth %s", quote(deep))
 	}
 	return cli.WithHint(err,
-		"name the folder that the staff gave you, or the one that go run ./classroom/cluster wrote")
+		"use the folder from the staff, or from go run ./classroom/cluster")
 }
 
 func notFolder(path string) error {

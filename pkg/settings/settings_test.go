@@ -123,7 +123,7 @@ func TestFindFails(t *testing.T) {
 		{"a folder without a ca.crt", "", m{"auth/README.md": ""},
 			"no credentials: no auth/ca.crt here or above / start a cluster of your own: go run ./classroom/cluster"},
 		{"no ca.crt in the folder of the flag", "--auth other", m{"auth/ca.crt": ""},
-			"no credentials: no ca.crt in other / name the folder that the staff gave you, or the one that go run ./classroom/cluster wrote"},
+			"no credentials: no ca.crt in other / use the folder from the staff, or from go run ./classroom/cluster"},
 		{"a folder in auth/", "", m{"auth/README.md": "", "auth/client60/ca.crt": ""},
 			"no credentials: the files in auth/client60 must be in auth / move them: mv auth/client60/* auth"},
 		{"a folder in a folder", "", m{"auth/client60 (1)/client60/ca.crt": ""},

@@ -41,6 +41,8 @@ func (id *identity) certificate() *tls.Certificate {
 // needs time for the rest. An ordinary keystore takes some milliseconds.
 const decodeTime = 3 * time.Second
 
+const askForNew = "copy the original file there; if this is the original, ask the staff for a new one"
+
 func readKeystore(path, password string) (*identity, error) {
 	data, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -101,8 +103,7 @@ func decodeWithin(limit time.Duration, data []byte, password string) (*identity,
 	case r := <-done:
 		return r.id, r.err
 	case <-time.After(limit):
-		return nil, hint(fmt.Errorf("not decoded after %v: its iteration count is too high", limit),
-			"make it again with openssl pkcs12 -export -iter 10000")
+		return nil, hint(fmt.Errorf("not decoded after %v: its iteration count is too high", limit), askForNew)
 	}
 }
 
@@ -169,14 +170,14 @@ func explain(err error) error {
 	case text == "pkcs12: private key missing":
 		return hint(errors.New("no private key in it"), "is this the truststore? Copy the keystore there")
 	case text == "pkcs12: certificate missing":
-		return hint(errors.New("no certificate in it"), "make it again with openssl pkcs12 -export -in <certificate>")
+		return hint(errors.New("no certificate in it"), askForNew)
 	case text == "pkcs12: expected exactly one key bag":
 		return hint(errors.New("more than one private key in it"), "remove the others with keytool -delete -alias <name>")
 	case text == "pkcs12: no MAC in data":
 		return hint(errors.New("no checksum (MAC) in it, so nothing can check its password"),
-			"make it again with openssl pkcs12 -export, without -nomac")
+			askForNew)
 	default:
-		return hint(fmt.Errorf("cannot decode it: %w", err), "make it again with openssl pkcs12 -export")
+		return hint(fmt.Errorf("cannot decode it: %w", err), askForNew)
 	}
 }
 

@@ -80,7 +80,7 @@ var keystores = []struct {
 		commands: `keytool -importcert -noprompt -alias ca -file ca.crt -keystore STORE.p12 -storepass cc2023`,
 	}, {
 		name: "no-certificate", password: password,
-		want:     "no certificate in it / make it again with openssl pkcs12 -export -in <certificate>",
+		want:     "no certificate in it / copy the original file there; if this is the original, ask the staff for a new one",
 		commands: `openssl pkcs12 -export -nocerts -inkey ec.key -out STORE.p12 -passout pass:cc2023`,
 	}, {
 		name: "two-keys", password: password,
@@ -90,7 +90,7 @@ var keystores = []struct {
 			keytool -genkeypair -alias you -keyalg EC -dname CN=client61 -validity 36500 -keystore STORE.p12 -storepass cc2023`,
 	}, {
 		name: "no-mac", password: password,
-		want:     "no checksum (MAC) in it, so nothing can check its password / make it again with openssl pkcs12 -export, without -nomac",
+		want:     "no checksum (MAC) in it, so nothing can check its password / copy the original file there; if this is the original, ask the staff for a new one",
 		commands: `openssl pkcs12 -export -nomac -in ec.crt -inkey ec.key -out STORE.p12 -passout pass:cc2023`,
 	}, {
 		name: "jks", password: password,
@@ -289,7 +289,7 @@ func TestDecodingIsBounded(t *testing.T) {
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("Load took %v", took)
 	}
-	want := path + ": not decoded after 3s: its iteration count is too high / make it again with openssl pkcs12 -export -iter 10000"
+	want := path + ": not decoded after 3s: its iteration count is too high / copy the original file there; if this is the original, ask the staff for a new one"
 	checkDecodeError(t, err, want)
 }
 
