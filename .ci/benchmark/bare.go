@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
@@ -30,13 +32,17 @@ func bare(args []string) error {
 	if err != nil {
 		return err
 	}
-	// Keep these options equal to those of producer/main.go and cluster.Options.
+	// Keep these options equal to those of producer/main.go, cluster.Options and deliver.Input.Options.
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(kmsg.Metadata.Int16(), 9)
+	versions.SetMaxKeyVersion(kmsg.Produce.Int16(), 12)
 	ours := append(cluster,
 		kgo.DefaultProduceTopic(topic),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.MaxBufferedBytes(64<<20),
 		kgo.DisableClientMetrics(),
-		kgo.DialTimeout(10*time.Second),
+		kgo.MetadataMinAge(250*time.Millisecond),
+		kgo.MaxVersions(versions),
 	)
 	lines := func(key func(int) []byte) messages { return readLines(os.Stdin, key) }
 	switch mode {

@@ -113,15 +113,11 @@ func open(ctx context.Context, program *cli.Program, o options) (b *bench, err e
 func (b *bench) startCluster(ctx context.Context) error {
 	os.Unsetenv("KAFKA_KEYSTORE_PASSWORD") // of another cluster
 	b.auth = filepath.Join(b.work, "auth")
-	program, err := b.lookUp(ctx, "classroom/cluster")
-	if err != nil {
-		return err
-	}
-	b.own = process.New(exec.CommandContext(ctx, program[0], "--ports", "0,0,0", "--auth", b.auth))
+	b.own = process.New(exec.CommandContext(ctx, b.known["bare"][0], "cluster", b.auth))
 	if err := b.own.Start(); err != nil {
 		return err
 	}
-	if _, err := b.own.Await(&b.own.Stdout, regexp.MustCompile("\n"), time.Minute); err != nil {
+	if _, err := b.own.Await(&b.own.Stdout, regexp.MustCompile("ready"), time.Minute); err != nil {
 		return fmt.Errorf("cannot start a cluster: %w: %s", err, &b.own.Stderr)
 	}
 	return nil

@@ -19,11 +19,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 2 && os.Args[1] == "bare" {
-		if err := bare(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	if len(os.Args) > 2 && (os.Args[1] == "bare" || os.Args[1] == "cluster") {
+		child(os.Args[1], os.Args[2:])
 		return
 	}
 	program := cli.New("bench",
@@ -79,4 +76,18 @@ func main() {
 		}
 		return errors.Join(err, results.incomplete())
 	})
+}
+
+// child does the work of a process that the benchmark has started.
+func child(work string, args []string) {
+	var err error
+	if work == "cluster" {
+		err = runCluster(args[0])
+	} else {
+		err = bare(args)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
