@@ -83,6 +83,7 @@ import (
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/group"
 	"tkafka/pkg/issuer"
+	"tkafka/pkg/tlsconf"
 )
 
 // Timeout is how long a script waits for what must happen. It is long, so that a busy machine does
@@ -177,6 +178,9 @@ func setup(env *testscript.Env, e *environment) error {
 	} else {
 		if err := os.CopyFS(auth, os.DirFS(e.folder)); err != nil {
 			return err
+		}
+		if err := os.Chmod(filepath.Join(auth, tlsconf.KeystoreFile), 0o600); err != nil {
+			return err // CopyFS does not keep 0600, and the programs warn of other modes
 		}
 		client, err := e.client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
 		if err != nil {
