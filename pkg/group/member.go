@@ -186,9 +186,18 @@ func (m *Member) Retry(ctx context.Context, message *kgo.Record, commit func(con
 		}
 		return nil
 	})
-	err = m.confirm(late, commit(committing))
+	attempt := func() error {
+		// Brokers before Kafka 4.2 commit by the name of the topic. The offset must not count for a topic
+		// that was created anew.
+		err := m.look(late)
+		if err == nil {
+			err = commit(committing)
+		}
+		return m.confirm(late, err)
+	}
+	err = attempt()
 	for err != nil && !isAnswer(err) && cli.Pause(late, retryPause) {
-		err = m.confirm(late, commit(committing))
+		err = attempt()
 	}
 	switch {
 	case err == nil:
