@@ -14,8 +14,9 @@ const (
 	// joinTime: a member that joins for longer prints a line.
 	joinTime = time.Second
 	// quietTime: if the members of a rebalance stay the same for longer, the member prints a line. The
-	// other members notice a rebalance with their next heartbeat, within 3 seconds. A new group waits
-	// 3 seconds for more members (group.initial.rebalance.delay.ms), and 3 more if one came.
+	// other members notice a rebalance with their next heartbeat; in other clients, it comes every 3
+	// seconds. A new group waits 3 seconds for more members (group.initial.rebalance.delay.ms), and 3
+	// more if one came.
 	quietTime = 5 * time.Second
 )
 
