@@ -42,7 +42,7 @@ func main() {
 			kgo.DialTLSConfig(here.TLS),      // security.protocol=SSL, ssl.keystore.location
 			kgo.DefaultProduceTopic(topic),
 			kgo.RequiredAcks(kgo.AllISRAcks()), // acks=all: wait for all copies (replicas in sync)
-			kgo.MaxBufferedBytes(64<<20),       // buffer.memory: when it is full, Produce waits
+			kgo.MaxBufferedBytes(32<<20),       // buffer.memory: when it is full, Produce waits
 		)...)
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,9 @@ const (
 	// Lines come from the reader in chunks: handing over single lines would cost more than sending them.
 	chunkLines = 256
 	chunkBytes = 64 << 10
+	// heapBytes is for Go's memory limit. By default, Go lets the heap grow to twice what is in use.
+	// From this limit on, it collects garbage more often instead.
+	heapBytes = 56 << 20
 	// chunksAhead is how far the reader may be ahead: with fewer, it waits for the client and back.
 	chunksAhead = 8
 )
@@ -57,6 +61,7 @@ type Input struct {
 
 // Stdin returns standard input.
 func Stdin(program *cli.Program, here *cluster.Cluster) *Input {
+	debug.SetMemoryLimit(heapBytes)
 	return &Input{
 		Typed:   terminal.Is(os.Stdin),
 		program: program, cluster: here,
@@ -77,6 +82,8 @@ func (in *Input) Options() []kgo.Opt {
 	versions.SetMaxKeyVersion(kmsg.Metadata.Int16(), 9)
 	versions.SetMaxKeyVersion(kmsg.Produce.Int16(), 12)
 	return append(in.cluster.Options(), kgo.MaxVersions(versions), kgo.WithLogger(&in.cause),
+		// compression.type=none, the default of other clients. Brokers have to decompress each batch to check it.
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.UnknownTopicRetries(10)) // about three seconds: a topic may be missing while it is created anew
 }
 

@@ -24,7 +24,7 @@ const (
 	recordBytes = 200
 	// heapBytes is for Go's memory limit. By default, Go lets the heap grow to twice what is in use.
 	// From this limit on, it collects garbage more often instead.
-	heapBytes = 64 << 20
+	heapBytes = 56 << 20
 )
 
 // errFull is the error of a batch that is not decompressed now. The client fetches it again.
