@@ -174,11 +174,17 @@ func (c *Cluster) unreachable(failed []answer) error {
 	return cli.WithHint(fmt.Errorf("cannot connect to %s", strings.Join(texts, "; ")), "%s", reasons[0].hint)
 }
 
-// withSource adds to an error where the addresses come from. It keeps the hint.
+// withSource adds to an error where the addresses come from. If nobody has named them, the hint is first
+// of all to do so: the folders of the course contain no addresses.
 func (c *Cluster) withSource(err error) error {
 	switch {
 	case c.settings.Default != "":
-		return fmt.Errorf("%w (the default addresses: %s)", err, c.settings.Default)
+		hint := "name the brokers of your course: --brokers HOST:PORT,..."
+		var hinted interface{ Hint() string }
+		if errors.As(err, &hinted) && hinted.Hint() != "" {
+			hint += "; or " + hinted.Hint()
+		}
+		return cli.WithHint(fmt.Errorf("%w (the default addresses: %s)", err, c.settings.Default), "%s", hint)
 	case c.settings.Source != "":
 		return fmt.Errorf("%w (from %s)", err, c.settings.Source)
 	}

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -37,11 +36,7 @@ func (c *Cluster) diagnose(address string, err error) problem {
 	)
 	switch {
 	case errors.As(err, &refused) && errors.As(refused.Err, &hinted):
-		hint := hinted.Hint()
-		if _, stranger := errors.AsType[x509.UnknownAuthorityError](err); stranger && c.byDefault() {
-			hint = nameBrokers + "; or " + hint
-		}
-		return problem{refused.Error(), hint}
+		return problem{refused.Error(), hinted.Hint()}
 	case strings.Contains(text, "remote error: tls: ") && strings.Contains(text, "certificate"):
 		_, alert, _ := strings.Cut(text, "remote error: tls: ")
 		return problem{"the broker refuses our certificate (" + alert + ")",
@@ -60,7 +55,7 @@ func (c *Cluster) diagnose(address string, err error) problem {
 		}
 		return problem{"the connection was closed at once", isItTheTLSPort}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return problem{"connection refused", hintRefused(address, c.byDefault(), inContainer())}
+		return problem{"connection refused", hintRefused(address, inContainer())}
 	case errors.As(err, &noName):
 		return problem{"no such host", "check the spelling of the name; does this machine know it?"}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
@@ -81,24 +76,13 @@ func (c *Cluster) plaintextToTLS() problem {
 		fmt.Sprintf("remove security.protocol=PLAINTEXT from %s/client-ssl.properties", c.settings.Folder)}
 }
 
-// nameBrokers is a hint for the default addresses. The folders of the course contain no addresses.
-const nameBrokers = "name the brokers of your course: --brokers HOST:PORT,..."
-
-// byDefault reports whether nobody named the addresses that this program is checking.
-func (c *Cluster) byDefault() bool { return c.settings.Default != "" && !c.checked }
-
 // hintRefused is a hint for an address where nobody listens. Inside a container, localhost is the
 // container.
-func hintRefused(address string, isDefault, container bool) string {
+func hintRefused(address string, container bool) string {
 	host, _, _ := net.SplitHostPort(address)
 	ip := net.ParseIP(host)
 	local := host == "localhost" || ip != nil && ip.IsLoopback()
 	switch {
-	case isDefault && container:
-		return nameBrokers + "; inside a container, localhost is the container itself" +
-			" (for brokers on your own machine: docker run --network host)"
-	case isDefault:
-		return nameBrokers + "; or start a cluster: go run ./classroom/cluster"
 	case local && container:
 		return "in a container, localhost is the container itself: use docker run --network host"
 	case local:
