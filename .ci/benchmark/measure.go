@@ -131,18 +131,25 @@ func (t *trial) typeLines(producer *process.Process, used *result, done func(lin
 }
 
 // firstMessage measures the time from the start of a consumer to the first message on its terminal.
-func firstMessage(ctx context.Context, t *trial) (used result, err error) {
+func firstMessage(ctx context.Context, t *trial) (result, error) {
+	return untilPrinted(ctx, t, true, `(^|\n)\d{8} [a-z ]+\r\n`, ended)
+}
+
+// untilPrinted measures the time from the start of a program until it prints the pattern.
+func untilPrinted(ctx context.Context, t *trial, onTerminal bool, pattern string, end func(*process.Process) error) (
+	used result, err error,
+) {
 	started := time.Now()
-	consumer, err := t.start(ctx, t.commands[0], true)
+	p, err := t.start(ctx, t.commands[0], onTerminal)
 	if err != nil {
 		return used, err
 	}
-	defer consumer.Kill()
-	if err := await(consumer, &consumer.Stdout, regexp.MustCompile(`(^|\n)\d{8} [a-z ]+\r\n`)); err != nil {
+	defer p.Kill()
+	if err := await(p, &p.Stdout, regexp.MustCompile(pattern)); err != nil {
 		return used, err
 	}
 	used.took = append(used.took, time.Since(started))
-	return used, ended(consumer)
+	return used, end(p)
 }
 
 // joins measures the time from the start of a second member until each has half of the partitions.
@@ -262,18 +269,8 @@ func tour(ctx context.Context, t *trial) (result, error) {
 }
 
 // clusterReady measures the time until the cluster prints the addresses of its three brokers.
-func clusterReady(ctx context.Context, t *trial) (used result, err error) {
-	started := time.Now()
-	cluster, err := t.start(ctx, t.commands[0], false)
-	if err != nil {
-		return used, err
-	}
-	defer cluster.Kill()
-	if err := await(cluster, &cluster.Stdout, regexp.MustCompile(`^\S+:\d+,\S+:\d+,\S+:\d+\n`)); err != nil {
-		return used, err
-	}
-	used.took = append(used.took, time.Since(started))
-	return used, stop(cluster)
+func clusterReady(ctx context.Context, t *trial) (result, error) {
+	return untilPrinted(ctx, t, false, `^\S+:\d+,\S+:\d+,\S+:\d+\n`, stop)
 }
 
 // assigned matches the line about so many partitions, of our members and of Python's.
