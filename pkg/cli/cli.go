@@ -45,6 +45,10 @@ const LeaveTime = 2 * time.Second
 // If it is empty, [Version] returns what the Go toolchain recorded.
 var Commit string
 
+// LimitMemory keeps the heap of a program that sends or reads messages small. By default, Go lets it grow
+// to twice what is in use. From this limit on, Go collects garbage more often instead.
+func LimitMemory() { debug.SetMemoryLimit(56 << 20) }
+
 // Program is one of the programs: its name, its flags and its standard error.
 type Program struct {
 	Name  string         // the name of its folder; every line on standard error begins with it
@@ -242,10 +246,18 @@ func (p *Program) Hint(format string, args ...any) {
 // Report prints the error and, on a second line, its hint (see [WithHint]).
 func (p *Program) Report(err error) {
 	p.Say("%v", err)
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) && hinted.Hint() != "" {
-		p.Hint("%s", hinted.Hint())
+	if hint := HintOf(err); hint != "" {
+		p.Hint("%s", hint)
 	}
+}
+
+// HintOf returns the hint of an error (see [WithHint]), or "".
+func HintOf(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
+	}
+	return ""
 }
 
 // WithHint adds a hint to an error: what the user can do about it, with the command to type.

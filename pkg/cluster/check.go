@@ -180,9 +180,8 @@ func (c *Cluster) withSource(err error) error {
 	switch {
 	case c.settings.Default != "":
 		hint := "name the brokers of your course: --brokers HOST:PORT,..."
-		var hinted interface{ Hint() string }
-		if errors.As(err, &hinted) && hinted.Hint() != "" {
-			hint += "; or " + hinted.Hint()
+		if other := cli.HintOf(err); other != "" {
+			hint += "; or " + other
 		}
 		return cli.WithHint(fmt.Errorf("%w (the default addresses: %s)", err, c.settings.Default), "%s", hint)
 	case c.settings.Source != "":

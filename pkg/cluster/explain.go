@@ -28,15 +28,14 @@ func (c *Cluster) diagnose(address string, err error) problem {
 	text := err.Error()
 	var (
 		refused  *tlsconf.BrokerError
-		hinted   interface{ Hint() string }
 		notTLS   tls.RecordHeaderError
 		noName   *net.DNSError
 		cutShort *kgo.ErrFirstReadEOF
 		timeout  net.Error
 	)
 	switch {
-	case errors.As(err, &refused) && errors.As(refused.Err, &hinted):
-		return problem{refused.Error(), hinted.Hint()}
+	case errors.As(err, &refused) && cli.HintOf(refused.Err) != "":
+		return problem{refused.Error(), cli.HintOf(refused.Err)}
 	case strings.Contains(text, "remote error: tls: ") && strings.Contains(text, "certificate"):
 		_, alert, _ := strings.Cut(text, "remote error: tls: ")
 		return problem{"the broker refuses our certificate (" + alert + ")",

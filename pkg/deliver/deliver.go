@@ -8,7 +8,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -30,9 +29,6 @@ const (
 	// Lines come from the reader in chunks: handing over single lines would cost more than sending them.
 	chunkLines = 256
 	chunkBytes = 64 << 10
-	// heapBytes is for Go's memory limit. By default, Go lets the heap grow to twice what is in use.
-	// From this limit on, it collects garbage more often instead.
-	heapBytes = 56 << 20
 	// chunksAhead is how far the reader may be ahead: with fewer, it waits for the client and back.
 	chunksAhead = 8
 )
@@ -61,7 +57,7 @@ type Input struct {
 
 // Stdin returns standard input.
 func Stdin(program *cli.Program, here *cluster.Cluster) *Input {
-	debug.SetMemoryLimit(heapBytes)
+	cli.LimitMemory()
 	return &Input{
 		Typed:   terminal.Is(os.Stdin),
 		program: program, cluster: here,

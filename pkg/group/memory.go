@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -22,9 +21,6 @@ const (
 	enoughBytes = 24 << 20
 	// recordBytes is what the client needs for a message besides its key and value.
 	recordBytes = 200
-	// heapBytes is for Go's memory limit. By default, Go lets the heap grow to twice what is in use.
-	// From this limit on, it collects garbage more often instead.
-	heapBytes = 56 << 20
 )
 
 // errFull is the error of a batch that is not decompressed now. The client fetches it again.
@@ -39,7 +35,7 @@ type memory struct {
 }
 
 func newMemory() (*memory, error) {
-	debug.SetMemoryLimit(heapBytes)
+	cli.LimitMemory()
 	// The client makes a decompressor that obeys this option, but only for itself.
 	client, err := kgo.NewClient(kgo.MaxDecompressBatchBytes(batchBytes))
 	if err != nil {
