@@ -54,12 +54,14 @@ func (a *admin) apply(ctx context.Context, program *cli.Program, students []stri
 		return fmt.Errorf("rights: %w", err)
 	}
 	wanted := rightsOf(students...)
-	missing := without(wanted, have)
-	made, err := a.grant(ctx, missing)
-	program.Say("rights: made %s, %s existed", cli.Count(made), cli.Count(len(wanted)-len(missing)))
+	missing := len(without(wanted, have))
+	// All rights, because a broker learns of a change up to half a second after the controller: it may
+	// still know a right that has just been removed. The controller ignores a right that exists.
+	granted, err := a.grant(ctx, wanted)
 	if err != nil {
-		return fmt.Errorf("%s of %s rights failed: %w", cli.Count(len(missing)-made), cli.Count(len(wanted)), err)
+		return fmt.Errorf("%s of %s rights failed: %w", cli.Count(len(wanted)-granted), cli.Count(len(wanted)), err)
 	}
+	program.Say("rights: made %s, %s existed", cli.Count(missing), cli.Count(len(wanted)-missing))
 	if failed > 0 {
 		return fmt.Errorf("%s of %s topics failed", cli.Count(failed), cli.Count(len(students)))
 	}
@@ -80,41 +82,40 @@ func (a *admin) makeTopics(ctx context.Context, program *cli.Program, topics []s
 		failed++
 		program.Report(fmt.Errorf("topic %s: %w", topic, err))
 	}
-	var missing []string
-	for _, name := range topics {
-		topic := metadata.Topics[name]
-		if errors.Is(topic.Err, kerr.UnknownTopicOrPartition) {
-			missing = append(missing, name)
-		} else if topic.Err != nil {
-			report(name, refusal(topic.Err, nil))
-		} else if flaw := flawOf(topic, len(metadata.Brokers)); flaw != "" {
-			report(name, cli.WithHint(errors.New(flaw), "delete it with enroll remove %s, then run enroll apply again", name))
-		}
-	}
-
 	defer program.Bottom("")
-	made := 0
-	for some := range slices.Chunk(missing, topicsAtOnce) {
-		progress(program, "topics: made %d of %d", made, len(missing))
+	made, existed := 0, 0
+	// All topics, because a broker may still know a topic that has just been deleted.
+	for some := range slices.Chunk(topics, topicsAtOnce) {
+		progress(program, "topics: %d of %d", made+existed+failed, len(topics))
 		responses, err := a.CreateTopics(ctx, partitions, int16(replicas), nil, some...)
 		if err != nil {
 			return failed, fmt.Errorf("topics: made %s: %w", cli.Count(made), refusal(err, nil))
 		}
 		for _, response := range responses.Sorted() {
-			if response.Err == nil {
+			name := response.Topic
+			switch {
+			case response.Err == nil:
 				made++
-			} else if !errors.Is(response.Err, kerr.TopicAlreadyExists) { // somebody else made it just now
-				report(response.Topic, refusal(response.Err, &response.ErrMessage))
+			case !errors.Is(response.Err, kerr.TopicAlreadyExists):
+				report(name, refusal(response.Err, &response.ErrMessage))
+			default:
+				existed++
+				if flaw := flawOf(metadata.Topics[name], len(metadata.Brokers)); flaw != "" {
+					report(name, cli.WithHint(errors.New(flaw), "delete it with enroll remove %s, then run enroll apply again", name))
+				}
 			}
 		}
 	}
-	program.Say("topics: made %s, %s existed", cli.Count(made), cli.Count(len(topics)-len(missing)))
+	program.Say("topics: made %s, %s existed", cli.Count(made), cli.Count(existed))
 	return failed, nil
 }
 
 // flawOf returns how a topic differs from what a student needs. It may have more replicas than there
-// are brokers: then a broker is down.
+// are brokers: then a broker is down. Nothing is known about a topic that is not in the metadata yet.
 func flawOf(topic kadm.TopicDetail, brokers int) string {
+	if topic.Err != nil {
+		return ""
+	}
 	if n := len(topic.Partitions); n != partitions {
 		return fmt.Sprintf("it has %d partitions, not %d", n, partitions)
 	}

@@ -59,6 +59,42 @@ func ready(t *testing.T, students ...string) (*embedded.Cluster, *checker) {
 	return cluster, c
 }
 
+// Enroll apply makes what was removed a moment ago, though the broker that it asks does not know of the
+// removal yet.
+func TestApplyAfterRemoval(t *testing.T) {
+	cluster, c := ready(t, "client1")
+	rights := kmsg.NewPtrDescribeACLsRequest()
+	rights.ResourceType, rights.ResourcePatternType = kmsg.ACLResourceTypeAny, kmsg.ACLResourcePatternTypeAny
+	rights.Operation, rights.PermissionType = kmsg.ACLOperationAny, kmsg.ACLPermissionTypeAny
+	topics := kmsg.NewPtrMetadataRequest() // of all topics
+	var late atomic.Bool
+	late.Store(true)
+	for _, request := range []kmsg.Request{rights, topics} {
+		before, err := c.raw.Request(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cluster.Kfake().ControlKey(request.Key(), func(kmsg.Request) (kmsg.Response, error, bool) {
+			cluster.Kfake().KeepControl()
+			return before, nil, late.Load()
+		})
+	}
+	if err := c.remove(t.Context(), c.program, "client1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.apply(t.Context(), c.program, c.students); err != nil {
+		t.Fatal(err)
+	}
+	late.Store(false)
+	known, err := rightsKnownTo(t.Context(), c.raw)
+	if lost := without(rightsOf("client1"), known); err != nil || len(lost) > 0 {
+		t.Errorf("missing rights: %v, %v", lost, err)
+	}
+	if details, err := c.ListTopics(t.Context(), "client1"); err != nil || !details.Has("client1") {
+		t.Errorf("topics: %v, %v", details.Names(), err)
+	}
+}
+
 // The check begins when each broker has opened its copies and knows the rights.
 func TestCheckWaitsForBrokers(t *testing.T) {
 	for name, key := range map[string]int16{"copies": kmsg.DescribeLogDirs.Int16(), "rights": kmsg.DescribeACLs.Int16()} {
