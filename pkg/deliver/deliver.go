@@ -135,9 +135,9 @@ func (in *Input) Lines(ctx context.Context, client *kgo.Client) iter.Seq2[int64,
 	}
 }
 
-// chunk is some lines, with the number of each. No other chunk uses the same bytes.
+// chunk is some lines, with the number of each.
 type chunk struct {
-	bytes   []byte
+	bytes   []byte // of these lines, with space for more
 	lines   [][]byte
 	numbers []int64
 }
@@ -152,6 +152,12 @@ func (c *chunk) add(number int64, line []byte) {
 	c.bytes = append(c.bytes, line...)
 	c.lines = append(c.lines, c.bytes[from:len(c.bytes):len(c.bytes)])
 	c.numbers = append(c.numbers, number)
+}
+
+// following returns an empty chunk, for which the space is used that is left in this one.
+func (c *chunk) following() chunk {
+	left := c.bytes[len(c.bytes):]
+	return chunk{bytes: left, lines: make([][]byte, 0, chunkLines), numbers: make([]int64, 0, chunkLines)}
 }
 
 func (c *chunk) full() bool { return len(c.lines) == chunkLines || len(c.bytes) >= chunkBytes }
@@ -200,7 +206,7 @@ func (in *Input) readAll(ctx context.Context, wanted <-chan struct{}, chunks cha
 			case <-ctx.Done():
 				return
 			}
-			next = chunk{lines: make([][]byte, 0, chunkLines), numbers: make([]int64, 0, chunkLines)}
+			next = next.following()
 		}
 	}
 }
