@@ -78,7 +78,15 @@ func digestFile(path string, keys bool) (d digest, err error) {
 
 // digestTopic digests all messages of a topic.
 func digestTopic(ctx context.Context, client *kgo.Client, topic string) (d digest, err error) {
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
+	admin := kadm.NewClient(client)
+	starts, err := admin.ListStartOffsets(ctx, topic)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return d, err
+	}
+	ends, err := admin.ListEndOffsets(ctx, topic)
 	if err == nil {
 		err = ends.Error()
 	}
@@ -87,7 +95,7 @@ func digestTopic(ctx context.Context, client *kgo.Client, topic string) (d diges
 	}
 	left := make(map[int32]int64) // the end of each partition that is not read yet
 	ends.Each(func(end kadm.ListedOffset) {
-		if end.Offset > 0 {
+		if start, _ := starts.Lookup(topic, end.Partition); end.Offset > start.Offset {
 			left[end.Partition] = end.Offset
 		}
 	})
