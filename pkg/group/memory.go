@@ -18,7 +18,7 @@ const (
 	// 1 MB (batch.size). But a broker limits only the compressed size, and 1 MB can become gigabytes.
 	batchBytes = 32 << 20
 	// enoughBytes is how much of the decompressed messages may wait for the loop.
-	enoughBytes = 24 << 20
+	enoughBytes = 12 << 20
 	// recordBytes is what the client needs for a message besides its key and value.
 	recordBytes = 200
 )
