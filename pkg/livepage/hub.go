@@ -20,6 +20,7 @@ type hub struct {
 	mu      sync.Mutex
 	viewers map[*viewer]bool
 	stop    func()            // ends following; nil: nobody watches
+	done    chan struct{}     // closed by then
 	sent    map[string][]byte // the parts of the picture, as all viewers have them: what is the same is not sent again
 	rates   time.Time         // the end of the rates that all viewers have
 }
@@ -49,9 +50,9 @@ func (h *hub) join(most int) (*viewer, bool) {
 	h.viewers[v] = true
 	if h.stop == nil {
 		updates, stop := h.source.Follow()
-		h.stop = stop
-		h.sent = make(map[string][]byte)
-		go h.run(updates)
+		h.stop, h.done = stop, make(chan struct{})
+		h.rates = h.source.Rates().End
+		go h.run(updates, h.done)
 	}
 	return v, true
 }
@@ -63,6 +64,7 @@ func (h *hub) leave(v *viewer) {
 	if len(h.viewers) == 0 {
 		h.stop()
 		h.stop = nil
+		close(h.done)
 	}
 }
 
@@ -72,19 +74,24 @@ func (h *hub) count() int {
 	return len(h.viewers)
 }
 
-// run sends each update to all viewers, until the updates end.
-func (h *hub) run(updates <-chan observer.Update) {
-	for update := range updates {
-		h.send(update)
+// run sends each update to all viewers, until nobody watches.
+func (h *hub) run(updates <-chan observer.Update, done <-chan struct{}) {
+	for {
+		select {
+		case update, ok := <-updates:
+			if !ok {
+				return
+			}
+			h.send(update)
+		case <-done:
+			return
+		}
 	}
 }
 
 func (h *hub) send(update observer.Update) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.stop == nil {
-		return
-	}
 	frame := h.frame("update", h.change(update))
 	for v := range h.viewers {
 		select {
