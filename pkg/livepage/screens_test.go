@@ -38,7 +38,7 @@ func scene(partitions, members int, longest int64) *scripted {
 		s.show(nil, e)
 	}
 	event(0, observer.Event{Kind: observer.Joined, To: 1, Client: "consumergroup-consumer", Text: "member 1 joined (consumergroup-consumer)"})
-	event(3, observer.Event{Kind: observer.Moved, To: 1, Text: fmt.Sprintf("0-%d went to member 1", partitions-1)})
+	event(3, observer.Event{Kind: observer.Moved, To: 1, Text: fmt.Sprintf("%d partitions went to member 1", partitions)})
 	if members > 1 {
 		event(20, observer.Event{Kind: observer.Joined, To: 2, Client: "consumergroup-consumer", Text: "member 2 joined (consumergroup-consumer)"})
 		event(21, observer.Event{Kind: observer.Moved, From: 1, To: 2, Text: fmt.Sprintf("%d-%d went from member 1 to member 2", partitions/2, partitions-1)})
@@ -47,7 +47,7 @@ func scene(partitions, members int, longest int64) *scripted {
 	for i := range 30 {
 		p := random.IntN(partitions)
 		key := fmt.Sprint(i)
-		s.show(nil, observer.Message{Time: start.Add(time.Duration(i*2) * time.Second), Partition: int32(p), Offset: picture.Partitions[p].End - int64(30-i), Key: &key,
+		s.show(nil, observer.Message{Time: start.Add(time.Duration(i*2) * time.Second), Partition: int32(p), Offset: max(0, picture.Partitions[p].End-int64(30-i)), Key: &key,
 			Value: fmt.Sprintf("message %d", i+1), Holders: map[string]int{group.Name: group.Commits[p].Holder}})
 	}
 	for i := range s.rates.Total {

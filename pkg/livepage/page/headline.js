@@ -17,7 +17,7 @@ export function headline(group) {
 	const held = group.commits.filter(c => c.holder).length;
 	const who = members === 0 ? 'The group has no members' :
 		held === 0 ? `${plural(members, 'member')}, and nobody holds a partition` :
-		members === 1 ? `1 member holds ${held === count ? `all ${number(count)}` : `${held} of ${number(count)}`} partition${count === 1 ? '' : 's'}` :
+		members === 1 ? `1 member holds ${count === 1 ? 'the partition' : `${held === count ? 'all' : `${held} of`} ${number(count)} partitions`}` :
 		`${number(members)} members share ${held === count ? '' : `${held} of `}${plural(count, 'partition')}`;
 	return `${who}; ${lag}.`;
 }

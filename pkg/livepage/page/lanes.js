@@ -132,7 +132,7 @@ function drawRow(row, p, commit, scale, shared, [joined, joins], group) {
 	const length = p.end - p.start;
 	const committed = commit.offset < 0 ? 0 : Math.max(0, Math.min(commit.offset, p.end) - p.start);
 	const read = commit.offset < 0 ? 0 : Math.max(committed, Math.min(commit.read, p.end) - p.start);
-	const set = (name, value) => row.track.style.setProperty(name, `${Math.round(value * 100) / 100}%`);
+	const set = (name, value) => row.track.style.setProperty(name, `${value}%`);
 	set('--start', start);
 	set('--length', end - start);
 	set('--done', length ? committed / length * 100 : 0);

@@ -1,7 +1,7 @@
 // A card for each member of the chosen group.
 
 import {chosen, now, state} from '/state.js';
-import {byId, chip, make, setChip, setHidden, setText} from '/dom.js';
+import {byId, chip, make, setChip, setClass, setHidden, setText} from '/dom.js';
 import {ago, number, plural, ranges, rate, visible} from '/format.js';
 import {explain} from '/tip.js';
 
@@ -39,6 +39,7 @@ export function members() {
 			setText(card.held, held(member, group));
 			setText(card.figures, figures(member));
 		});
+		setClass(list, all.length > 8 ? 'many' : '');
 		setHidden(empty, all.length > 0);
 		setText(empty, group ? 'The group has no members.' : 'A group has members as soon as a consumer starts.');
 	};

@@ -4,9 +4,9 @@ import {state} from '/state.js';
 import {byId, chip, make, setAttribute, setHidden, setText} from '/dom.js';
 import {bytes, clock, number, plural, visible} from '/format.js';
 
-const most = 40;      // in the table
+const most = 16;      // in the table
 const every = 400;    // milliseconds between two changes of the table, so that it can be read
-const longest = 400;  // characters of a key or value
+const longest = 300;  // characters of a key or value
 
 export function messages(draw) {
 	const body = byId('rows'), partition = byId('only-partition'), key = byId('only-key'), pause = byId('pause');
