@@ -260,7 +260,6 @@ func TestSlowViewer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer slow.Close()
-	slow.(*net.TCPConn).SetReadBuffer(4096)
 	fmt.Fprintf(slow, "GET /events HTTP/1.0\r\nHost: localhost\r\n\r\n")
 	quick, _ := follow(t, address, "")
 	quick()

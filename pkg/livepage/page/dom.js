@@ -50,4 +50,12 @@ export function setAttribute(element, name, value) {
 	if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
+// setStyle remembers the value: to read it from the style is slow, and to set it again costs a recalculation.
+export function setStyle(element, property, value) {
+	element.styles ??= {};
+	if (element.styles[property] === value) return;
+	element.styles[property] = value;
+	element.style.setProperty(property, value);
+}
+
 export const byId = id => document.getElementById(id);

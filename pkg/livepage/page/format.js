@@ -1,6 +1,8 @@
 // Turns numbers, times and foreign text into text to read.
 
-export const number = n => n.toLocaleString('en');
+const english = new Intl.NumberFormat('en');
+
+export const number = n => english.format(n);
 
 export const plural = (n, noun) => `${number(n)} ${noun}${n === 1 ? '' : 's'}`;
 
@@ -18,7 +20,9 @@ export function ranges(list) {
 	return runs.map(([from, to]) => from === to ? `${from}` : `${from}-${to}`).join(',');
 }
 
-export const clock = time => new Date(time).toLocaleTimeString('en-GB');
+const hours = new Intl.DateTimeFormat('en-GB', {timeStyle: 'medium'});
+
+export const clock = time => hours.format(new Date(time));
 
 export function ago(time, now) {
 	const seconds = Math.max(0, Math.round((now - Date.parse(time)) / 1000));

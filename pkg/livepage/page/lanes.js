@@ -2,7 +2,7 @@
 // committed offset, hatched from there to the end.
 
 import {chosen, state} from '/state.js';
-import {byId, chip, colour, make, setAttribute, setChip, setClass, setHidden, setText} from '/dom.js';
+import {byId, chip, colour, make, setAttribute, setChip, setClass, setHidden, setStyle, setText} from '/dom.js';
 import {number, plural} from '/format.js';
 import {common, own, ticks} from '/scale.js';
 import {explain} from '/tip.js';
@@ -15,6 +15,7 @@ const visibleBlock = 10; // a message of so many pixels is drawn as a block
 export function lanes(draw) {
 	const section = byId('lanes'), list = byId('partitions'), axis = byId('axis');
 	let together = true; // one scale for all lanes
+	let columns = 1;     // of thin lanes
 	let width = 0;       // of a lane's track, in pixels
 	let current = 0;     // the lane that Tab reaches; arrow keys reach the others
 	const rows = [];
@@ -48,9 +49,11 @@ export function lanes(draw) {
 			reach(partition);
 			draw();
 		});
-		const row = {partition, item: make('li', {}, button), button, key: '', sentence: ''};
+		const row = {partition, item: make('li', {}, button), button, key: '', explanation: () => ['']};
 		[, row.chip, row.track, row.lag, row.end] = button.children;
-		explain(button, () => [row.sentence, row.word]);
+		row.log = row.track.firstChild;
+		[row.done, row.again] = row.log.children;
+		explain(button, () => row.explanation());
 		return row;
 	}
 
@@ -64,15 +67,18 @@ export function lanes(draw) {
 		if (!step) return;
 		event.preventDefault();
 		reach(Math.max(0, Math.min(rows.length - 1, current + step)));
+		setAttribute(rows[current].button, 'aria-label', rows[current].explanation()[0]);
 		rows[current].button.focus();
 	});
 
 	new ResizeObserver(() => {
+		const rem = parseFloat(getComputedStyle(list).fontSize);
+		columns = Math.max(1, Math.floor(list.clientWidth / (20 * rem)));
 		width = rows[0]?.track.clientWidth ?? 0;
 		draw();
 	}).observe(list);
 
-	let spoken = 0; // when the texts for screen readers were changed
+	let spoken = -Infinity; // when the texts for screen readers were changed
 
 	return () => {
 		const {partitions} = state, group = chosen();
@@ -82,6 +88,7 @@ export function lanes(draw) {
 			list.replaceChildren(...rows.map(row => row.item));
 			if (!partitions.some(p => p.partition === state.partition)) state.partition = null;
 			reach(0);
+			spoken = -Infinity;
 			width = rows[0]?.track.clientWidth ?? 0;
 			setClass(section, ['', partitions.length > compact ? 'compact' : '', partitions.length > calm ? 'calm' : '',
 				partitions.length <= 4 ? 'few' : ''].filter(Boolean).join(' '));
@@ -93,13 +100,16 @@ export function lanes(draw) {
 		const shared = group?.type === 'share';
 		const scale = together ? common(partitions) : null;
 		const block = scale ? width / (scale.hi - scale.lo) : 0;
-		section.style.setProperty('--block', `${block}px`);
+		setStyle(list, '--rows', Math.ceil(partitions.length / columns));
+		setStyle(section, '--block', `${block}px`);
 		setAttribute(section, 'data-blocks', block >= visibleBlock);
 		setText(scaleButton, together ? 'one scale' : 'own scales');
 		setAttribute(scaleButton, 'aria-pressed', !together);
-		const widest = text => Math.max(...partitions.map((p, i) => text(p, group?.commits[i] ?? none).length));
-		section.style.setProperty('--lag-width', `${Math.max(3, widest(lagText))}ch`);
-		section.style.setProperty('--end-width', `${Math.max(3, widest(p => number(p.end)))}ch`);
+		const commits = group?.commits ?? [];
+		const odd = commits.some(c => c.fault) || partitions.some(p => p.leader < 0);
+		const widest = Math.max(...commits.map(c => c.lag), 0);
+		setStyle(section, '--lag-width', `${Math.max(odd ? 8 : 3, number(widest).length)}ch`);
+		setStyle(section, '--end-width', `${Math.max(3, number(Math.max(...partitions.map(p => p.end))).length)}ch`);
 		drawAxis(axis, scale, partitions, width, block);
 
 		const speak = performance.now() - spoken > 1000;
@@ -111,7 +121,7 @@ export function lanes(draw) {
 			drawRow(row, p, commit, scale ?? own(p), shared, [commit.holder === holder, commit.holder === next], group);
 			holder = commit.holder;
 			setAttribute(row.button, 'aria-pressed', state.partition === p.partition);
-			if (speak || document.activeElement === row.button) setAttribute(row.button, 'aria-label', row.sentence);
+			if (speak || document.activeElement === row.button) setAttribute(row.button, 'aria-label', row.explanation()[0]);
 		});
 		setHidden(again, !group?.commits.some(c => c.read > c.offset && c.offset >= 0));
 		setHidden(unowned, !group || shared || group.commits.every(c => c.holder));
@@ -132,11 +142,12 @@ function drawRow(row, p, commit, scale, shared, [joined, joins], group) {
 	const length = p.end - p.start;
 	const committed = commit.offset < 0 ? 0 : Math.max(0, Math.min(commit.offset, p.end) - p.start);
 	const read = commit.offset < 0 ? 0 : Math.max(committed, Math.min(commit.read, p.end) - p.start);
-	const set = (name, value) => row.track.style.setProperty(name, `${value}%`);
-	set('--start', start);
-	set('--length', end - start);
-	set('--done', length ? committed / length * 100 : 0);
-	set('--again', length ? (read - committed) / length * 100 : 0);
+	const set = (element, property, value) => setStyle(element, property, `${Number(value.toFixed(3))}%`);
+	set(row.log, 'left', Math.min(start, 97));
+	set(row.log, 'width', end - start);
+	set(row.done, 'width', length ? committed / length * 100 : 0);
+	set(row.again, 'width', length ? (read - committed) / length * 100 : 0);
+	set(row.track, '--start', start); // of the messages that were deleted
 
 	const kind = [shared || !group ? 'neutral' : colour(commit.holder)];
 	if (length > 0) kind.push('some');
@@ -158,7 +169,7 @@ function drawRow(row, p, commit, scale, shared, [joined, joins], group) {
 	}
 	setText(row.lag, lagText(p, commit));
 	setText(row.end, number(p.end));
-	[row.sentence, row.word] = sentence(p, commit, shared, group);
+	row.explanation = () => sentence(p, commit, shared, group);
 }
 
 function lagText(p, commit) {

@@ -21,8 +21,12 @@ export function members() {
 		return card;
 	}
 
+	let counted = 0; // when the figures were drawn: twice a second is enough to read them
+
 	return () => {
 		const group = chosen();
+		const count = performance.now() - counted > 450;
+		if (count) counted = performance.now();
 		const all = group?.members ?? [];
 		for (const [id, card] of cards) {
 			if (all.some(member => member.id === id)) continue;
@@ -37,7 +41,7 @@ export function members() {
 			setText(card.name, visible(member.client, 80) || 'no client.id');
 			setText(card.host, visible(member.host, 80));
 			setText(card.held, held(member, group));
-			setText(card.figures, figures(member));
+			if (count || !card.figures.shown || !member.partitions?.length) setText(card.figures, figures(member));
 		});
 		setClass(list, all.length > 8 ? 'many' : '');
 		setHidden(empty, all.length > 0);

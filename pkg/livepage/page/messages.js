@@ -5,7 +5,7 @@ import {byId, chip, make, setAttribute, setHidden, setText} from '/dom.js';
 import {bytes, clock, number, plural, visible} from '/format.js';
 
 const most = 16;      // in the table
-const every = 400;    // milliseconds between two changes of the table, so that it can be read
+const every = 200;    // milliseconds between two changes of the table, so that it can be read
 const longest = 300;  // characters of a key or value
 
 export function messages(draw) {
@@ -40,26 +40,27 @@ export function messages(draw) {
 			timer ||= setTimeout(draw, wait);
 			return;
 		}
-		timer = clearTimeout(timer) ?? 0;
-		changed = performance.now();
+		clearTimeout(timer);
+		timer = 0;
 		if (now !== choices) {
 			choices = now;
 			shown = [];
 			body.replaceChildren();
 		}
 		const next = (paused ?? state.messages).filter(wanted).slice(-most).reverse();
+		setHidden(table, next.length === 0);
+		setHidden(empty, next.length > 0);
+		setText(empty, state.messages.length ? 'No message matches.' : 'No message has arrived yet.');
+		setHidden(sampled, state.skipped === 0);
+		setText(sampled, `This is a sample: ${plural(state.skipped, 'more message')} arrived too quickly to show.`);
+		if (next.length === shown.length && next[0] === shown[0]) return;
+		changed = performance.now();
 		const old = new Set(shown);
 		const fresh = next.filter(message => !old.has(message));
 		if (next.length && !next.some(message => old.has(message))) body.replaceChildren();
 		body.prepend(...fresh.map(row));
 		while (body.children.length > next.length) body.lastChild.remove();
 		shown = next;
-
-		setHidden(table, next.length === 0);
-		setHidden(empty, next.length > 0);
-		setText(empty, state.messages.length ? 'No message matches.' : 'No message has arrived yet.');
-		setHidden(sampled, state.skipped === 0);
-		setText(sampled, `This is a sample: ${plural(state.skipped, 'more message')} arrived too quickly to show.`);
 	};
 }
 
