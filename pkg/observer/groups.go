@@ -84,7 +84,7 @@ func (o *Observer) askAbout(ctx context.Context, p *problems, kinds map[string]G
 		all.Go(func() { o.describeClassic(ctx, p, names[Classic], answers) })
 	}
 	if len(names[Consumer]) > 0 {
-		all.Go(func() { o.describeConsumer(ctx, p, names[Consumer], answers) })
+		all.Go(func() { o.describeConsumer(ctx, p, names[Consumer], answers, id) })
 	}
 	if len(names[Share]) > 0 {
 		all.Go(func() { o.describeShare(ctx, p, names[Share], answers) })
@@ -152,7 +152,7 @@ func (o *Observer) describeClassic(ctx context.Context, p *problems, names []str
 	})
 }
 
-func (o *Observer) describeConsumer(ctx context.Context, p *problems, names []string, answers map[string]*described) {
+func (o *Observer) describeConsumer(ctx context.Context, p *problems, names []string, answers map[string]*described, id [16]byte) {
 	req := kmsg.NewPtrConsumerGroupDescribeRequest()
 	req.Groups = names
 	ask(ctx, o.asker, p, req, func(resp *kmsg.ConsumerGroupDescribeResponse) {
@@ -168,18 +168,18 @@ func (o *Observer) describeConsumer(ctx context.Context, p *problems, names []st
 					id: member.MemberID, client: member.ClientID, host: host(member.ClientHost),
 					subscribed: member.SubscribedTopicRegex != nil && *member.SubscribedTopicRegex != "" || slices.Contains(member.SubscribedTopics, o.topic),
 				}
-				found.partitions = o.ofTopic(member.Assignment)
-				found.target = o.ofTopic(member.TargetAssignment)
+				found.partitions = o.ofTopic(member.Assignment, id)
+				found.target = o.ofTopic(member.TargetAssignment, id)
 				answer.members = append(answer.members, found)
 			}
 		}
 	})
 }
 
-// ofTopic returns the partitions of our topic.
-func (o *Observer) ofTopic(assignment kmsg.Assignment) (partitions []int32) {
+// ofTopic returns the partitions of our topic. The embedded brokers give its ID alone.
+func (o *Observer) ofTopic(assignment kmsg.Assignment, id [16]byte) (partitions []int32) {
 	for _, topic := range assignment.TopicPartitions {
-		if topic.Topic == o.topic {
+		if topic.Topic == o.topic || topic.Topic == "" && topic.TopicID == id {
 			partitions = append(partitions, topic.Partitions...)
 		}
 	}
