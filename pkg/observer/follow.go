@@ -23,20 +23,17 @@ func (o *Observer) Follow() (updates <-chan Update, stop func()) {
 	o.viewers[v] = true
 	v.updates <- Update{Picture: o.picture}
 	if len(o.viewers) == 1 {
+		o.checkReading()
 		o.hurry()
 	}
 	return v.updates, func() {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		delete(o.viewers, v)
+		if len(o.viewers) == 0 {
+			o.checkReading()
+		}
 	}
-}
-
-// followed reports whether there is a viewer.
-func (o *Observer) followed() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return len(o.viewers) > 0
 }
 
 // send gives the update to the viewer. Only one goroutine at a time calls it.
