@@ -44,13 +44,15 @@ export function lanes(draw) {
 		const button = make('button', {type: 'button', className: 'lane', tabIndex: -1, ariaPressed: 'false'},
 			make('span', {className: 'name'}, partition), chip(0), track,
 			make('span', {className: 'lag'}), make('span', {className: 'end'}));
+		for (const part of button.children) part.ariaHidden = 'true'; // the sentence has it all
+		button.append(make('span', {className: 'unseen'}));
 		button.addEventListener('click', () => {
 			state.partition = state.partition === partition ? null : partition;
 			reach(partition);
 			draw();
 		});
 		const row = {partition, item: make('li', {}, button), button, key: '', explanation: () => ['']};
-		[, row.chip, row.track, row.lag, row.end] = button.children;
+		[, row.chip, row.track, row.lag, row.end, row.spoken] = button.children;
 		row.log = row.track.firstChild;
 		[row.done, row.again] = row.log.children;
 		explain(button, () => row.explanation());
@@ -67,7 +69,7 @@ export function lanes(draw) {
 		if (!step) return;
 		event.preventDefault();
 		reach(Math.max(0, Math.min(rows.length - 1, current + step)));
-		setAttribute(rows[current].button, 'aria-label', rows[current].explanation()[0]);
+		setText(rows[current].spoken, rows[current].explanation()[0]);
 		rows[current].button.focus();
 	});
 
@@ -78,7 +80,7 @@ export function lanes(draw) {
 		draw();
 	}).observe(list);
 
-	let spoken = -Infinity; // when the texts for screen readers were changed
+	let later = 0; // the texts for screen readers change a few at a time
 
 	return () => {
 		const {partitions} = state, group = chosen();
@@ -88,7 +90,6 @@ export function lanes(draw) {
 			list.replaceChildren(...rows.map(row => row.item));
 			if (!partitions.some(p => p.partition === state.partition)) state.partition = null;
 			reach(0);
-			spoken = -Infinity;
 			width = rows[0]?.track.clientWidth ?? 0;
 			setClass(section, ['', partitions.length > compact ? 'compact' : '', partitions.length > calm ? 'calm' : '',
 				partitions.length <= 4 ? 'few' : ''].filter(Boolean).join(' '));
@@ -112,8 +113,7 @@ export function lanes(draw) {
 		setStyle(section, '--end-width', `${Math.max(3, number(Math.max(...partitions.map(p => p.end))).length)}ch`);
 		drawAxis(axis, scale, partitions, width, block);
 
-		const speak = performance.now() - spoken > 1000;
-		if (speak) spoken = performance.now();
+		let labels = 30;
 		let holder = -1;
 		partitions.forEach((p, i) => {
 			const row = rows[i], commit = group?.commits[i] ?? none;
@@ -121,8 +121,12 @@ export function lanes(draw) {
 			drawRow(row, p, commit, scale ?? own(p), shared, [commit.holder === holder, commit.holder === next], group);
 			holder = commit.holder;
 			setAttribute(row.button, 'aria-pressed', state.partition === p.partition);
-			if (speak || document.activeElement === row.button) setAttribute(row.button, 'aria-label', row.explanation()[0]);
+			if (row.labelled !== row.key && labels-- > 0) {
+				row.labelled = row.key;
+				setText(row.spoken, row.explanation()[0]);
+			}
 		});
+		if (labels < 0 && !later) later = setTimeout(() => { later = 0; draw(); }, 200);
 		setHidden(again, !group?.commits.some(c => c.read > c.offset && c.offset >= 0));
 		setHidden(unowned, !group || shared || group.commits.every(c => c.holder));
 		setHidden(deleted, !scale || partitions.every(p => p.start <= scale.lo));

@@ -86,5 +86,9 @@ export function startTips() {
 			tip.lastElementChild.focus();
 		}
 	});
-	document.addEventListener('scroll', hide, {capture: true, passive: true});
+	document.addEventListener('scroll', () => { // the browser scrolls to what gets the focus
+		if (!shownFor) return;
+		if ([describedBy(shownFor), tip.lastElementChild].includes(document.activeElement)) place(shownFor.getBoundingClientRect());
+		else hide();
+	}, {capture: true, passive: true});
 }
