@@ -227,7 +227,14 @@ func TestExplanations(t *testing.T) {
 	}
 	page.eval(t, `document.querySelector('#members-title .term').click()`)
 	page.wait(t, shown("#tip span"), "A member is one consumer of a group, and each partition is assigned to exactly one member.")
-	page.shot(t, screenshots(t)+"/state-tip.png")
+	page.eval(t, `document.querySelector('#legend .term:nth-child(2)').click()`)
+	view, err := chromedp.Run(page.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(screenshots(t)+"/state-tip.png", view, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	page.run(t, chromedp.Navigate("http://"+page.address+"/help#lag"))
 	page.wait(t, `document.activeElement.id`, "lag")
 	page.shot(t, screenshots(t)+"/help.png")

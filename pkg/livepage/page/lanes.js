@@ -76,7 +76,7 @@ export function lanes(draw) {
 	new ResizeObserver(() => {
 		const rem = parseFloat(getComputedStyle(list).fontSize);
 		columns = Math.max(1, Math.floor(list.clientWidth / (20 * rem)));
-		width = rows[0]?.track.clientWidth ?? 0;
+		width = rows[0]?.track.getBoundingClientRect().width ?? 0;
 		draw();
 	}).observe(list);
 
@@ -90,7 +90,7 @@ export function lanes(draw) {
 			list.replaceChildren(...rows.map(row => row.item));
 			if (!partitions.some(p => p.partition === state.partition)) state.partition = null;
 			reach(0);
-			width = rows[0]?.track.clientWidth ?? 0;
+			width = rows[0]?.track.getBoundingClientRect().width ?? 0;
 			setClass(section, ['', partitions.length > compact ? 'compact' : '', partitions.length > calm ? 'calm' : '',
 				partitions.length <= 4 ? 'few' : ''].filter(Boolean).join(' '));
 		}
@@ -109,7 +109,7 @@ export function lanes(draw) {
 		const commits = group?.commits ?? [];
 		const odd = commits.some(c => c.fault) || partitions.some(p => p.leader < 0);
 		const widest = Math.max(...commits.map(c => c.lag), 0);
-		setStyle(section, '--lag-width', `${Math.max(odd ? 8 : 3, number(widest).length)}ch`);
+		setStyle(section, '--lag-width', `${Math.max(odd ? 9 : 3, number(widest).length) * 1.15}ch`);
 		setStyle(section, '--end-width', `${Math.max(3, number(Math.max(...partitions.map(p => p.end))).length)}ch`);
 		drawAxis(axis, scale, partitions, width, block);
 

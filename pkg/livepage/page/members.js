@@ -61,5 +61,5 @@ function held(member, group) {
 function figures(member) {
 	if (!member.partitions?.length) return '';
 	const commit = !member.lastCommit ? 'no commit yet' : `committed ${ago(member.lastCommit, now())}`;
-	return `${rate(member.rate)} per second, lag ${number(member.lag)}, ${commit}`;
+	return `${rate(member.rate)}/s, lag ${number(member.lag)}, ${commit}`;
 }
