@@ -39,6 +39,7 @@ func main() {
 		if err != nil {
 			return err
 		}
+		here.RenewIdentity()
 		client, err := kgo.NewClient(append(here.Options(),
 			kgo.SeedBrokers(here.Brokers...), kgo.DialTLSConfig(here.TLS))...)
 		if err != nil {

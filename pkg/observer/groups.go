@@ -116,9 +116,19 @@ func (o *Observer) isGoneGroup(p *problems, name string, answer *described, code
 		// A member reads another topic, too, that these credentials may not see.
 		answer.noMembers = false
 	default:
-		p.add("group "+name, err)
+		o.addGroup(p, name, err)
 	}
 	return true
+}
+
+// addGroup adds a problem with a group, unless it is known that the group does not concern the topic.
+func (o *Observer) addGroup(p *problems, name string, err error) {
+	o.mu.Lock()
+	matters := !o.started || o.groups[name] != nil
+	o.mu.Unlock()
+	if matters {
+		p.add("group "+name, err)
+	}
 }
 
 func (o *Observer) describeClassic(ctx context.Context, p *problems, names []string, answers map[string]*described) {
@@ -246,7 +256,7 @@ func (o *Observer) fetchCommits(ctx context.Context, p *problems, names []string
 				continue
 			}
 			if err := kerr.ErrorForCode(group.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-				p.add("group "+group.Group, err)
+				o.addGroup(p, group.Group, err)
 				continue
 			}
 			commits := nothing(partitions)
@@ -288,7 +298,7 @@ func (o *Observer) fetchShareOffsets(ctx context.Context, p *problems, names []s
 				continue
 			}
 			if err := kerr.ErrorForCode(group.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-				p.add("group "+group.GroupID, err)
+				o.addGroup(p, group.GroupID, err)
 				continue
 			}
 			commits := nothing(partitions)

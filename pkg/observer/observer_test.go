@@ -260,7 +260,7 @@ func TestSampling(t *testing.T) {
 		case update := <-updates:
 			shown += len(update.Messages)
 			skipped += update.Skipped
-			if len(update.Messages) > sampled {
+			if len(update.Messages) > keptMessages {
 				t.Error(len(update.Messages))
 			}
 		case <-end:

@@ -35,7 +35,6 @@ const (
 type schedule struct {
 	topic, list, starts, ends time.Time
 	checked                   map[string]checked // the groups of the last list
-	complete                  bool               // the last list had the groups of all brokers
 	leaders                   []int32
 	id                        [16]byte
 }
@@ -134,7 +133,6 @@ func (o *Observer) reading() reading {
 // list asks for the groups, and remembers which ones are new or have another state.
 func (o *Observer) list(ctx context.Context, p *problems) {
 	groups, complete := o.askGroups(ctx, p)
-	o.rounds.complete = complete
 	for name, found := range groups {
 		if known, ok := o.rounds.checked[name]; !ok || known.listed != found {
 			o.rounds.checked[name] = checked{listed: found}
@@ -144,11 +142,23 @@ func (o *Observer) list(ctx context.Context, p *problems) {
 		return
 	}
 	for name, known := range o.rounds.checked {
-		if _, ok := groups[name]; !ok {
-			known.state, known.at = "", time.Time{}
-			o.rounds.checked[name] = known // it may be gone: the next answer about it shows that
+		if _, ok := groups[name]; ok {
+			continue
 		}
+		if !o.isWatched(name) {
+			delete(o.rounds.checked, name)
+			continue
+		}
+		known.state, known.at = "", time.Time{} // it is gone, or the right to see it: the answer about it shows that
+		o.rounds.checked[name] = known
 	}
+}
+
+// isWatched reports whether the group concerns the topic.
+func (o *Observer) isWatched(name string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.groups[name] != nil
 }
 
 // toAsk returns the groups to ask about: in each round those with members, and now and then the others.
@@ -209,6 +219,10 @@ func (o *Observer) isActive(answers map[string]*described, now time.Time) bool {
 func (o *Observer) applyGroups(answers map[string]*described, quiet bool, last, now time.Time) {
 	for name, answer := range answers {
 		g := o.groups[name]
+		if known, ok := o.rounds.checked[name]; ok && answer.failed {
+			known.at = time.Time{}
+			o.rounds.checked[name] = known
+		}
 		if answer.gone {
 			delete(o.rounds.checked, name)
 		}
