@@ -298,9 +298,9 @@ func TestAccessible(t *testing.T) {
 	path := os.Getenv("TKAFKA_AXE")
 	if path == "" {
 		if os.Getenv("CI") != "" {
-			t.Fatal("TKAFKA_AXE is not set: .ci/axe prints the path")
+			t.Fatal("TKAFKA_AXE is not set: .ci/axe brings it")
 		}
-		t.Skip("TKAFKA_AXE is not set: .ci/axe prints the path")
+		t.Skip("TKAFKA_AXE is not set: .ci/axe brings it")
 	}
 	axe, err := os.ReadFile(path)
 	if err != nil {
