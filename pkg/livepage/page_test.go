@@ -186,6 +186,7 @@ func TestHostileText(t *testing.T) {
 	for i := range 4 { // each group in turn
 		page.eval(t, fmt.Sprintf(`document.querySelectorAll('.tabs button')[%d].click()`, i))
 		page.settle(t)
+		page.wait(t, `/[\x00-\x08\x0e-\x1f\x7f-\x9f\u200f\u202a-\u202e\u2066-\u2069]/.exec(document.body.textContent)`, nil)
 	}
 	page.shot(t, screenshots(t)+"/state-hostile.png")
 }
@@ -227,6 +228,7 @@ func TestExplanations(t *testing.T) {
 	}
 	page.eval(t, `document.querySelector('#members-title .term').click()`)
 	page.wait(t, shown("#tip span"), "A member is one consumer of a group, and each partition is assigned to exactly one member.")
+	page.eval(t, `(scrollTo(0, 0), new Promise(requestAnimationFrame))`)
 	page.eval(t, `document.querySelector('#legend .term:nth-child(2)').click()`)
 	view, err := chromedp.Run(page.ctx, chromedp.CaptureScreenshot())
 	if err != nil {

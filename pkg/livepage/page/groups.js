@@ -62,5 +62,5 @@ export function groups(draw) {
 	};
 }
 
-const summary = group => `${group.type}, ${group.state}, ${plural(group.members.length, 'member')}, lag ${number(group.lag)}` +
+const summary = group => `${group.type}, ${visible(group.state, 40)}, ${plural(group.members.length, 'member')}, lag ${number(group.lag)}` +
 	(group.epoch >= 0 ? `, epoch ${group.epoch}` : '');

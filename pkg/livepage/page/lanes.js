@@ -20,7 +20,7 @@ export function lanes(draw) {
 	let current = 0;     // the lane that Tab reaches; arrow keys reach the others
 	const rows = [];
 
-	const scaleButton = make('button', {type: 'button', id: 'scale'});
+	const scaleButton = make('button', {type: 'button', className: 'scale'});
 	scaleButton.dataset.help = 'scale';
 	scaleButton.addEventListener('click', () => {
 		together = !together;
@@ -104,7 +104,7 @@ export function lanes(draw) {
 		setStyle(list, '--rows', Math.ceil(partitions.length / columns));
 		setStyle(section, '--block', `${block}px`);
 		setAttribute(section, 'data-blocks', block >= visibleBlock);
-		setText(scaleButton, together ? 'one scale' : 'own scales');
+		setText(scaleButton, together ? 'one scale for all' : 'a scale for each');
 		setAttribute(scaleButton, 'aria-pressed', !together);
 		const commits = group?.commits ?? [];
 		const odd = commits.some(c => c.fault) || partitions.some(p => p.leader < 0);

@@ -10,7 +10,7 @@ export function rates() {
 	const graph = byId('graph');
 	const area = svg('path', {class: 'area'}), line = svg('path', {class: 'line'});
 	const picture = svg('svg', {viewBox: `0 0 ${seconds - 1} 100`, preserveAspectRatio: 'none', 'aria-hidden': 'true'});
-	picture.append(svg('path', {class: 'grid', d: `M0 50H${seconds}M0 0H${seconds}`}), area, line, svg('path', {class: 'base', d: `M0 100H${seconds}`}));
+	picture.append(svg('path', {class: 'grid', d: `M0 50H${seconds - 1}M0 0H${seconds - 1}`}), area, line, svg('path', {class: 'base', d: `M0 100H${seconds - 1}`}));
 	const [top, middle] = [make('span', {className: 'top'}), make('span', {className: 'middle'})];
 	graph.append(picture, top, middle, make('span', {className: 'from'}, '5 minutes ago'), make('span', {className: 'to'}, 'now'));
 	graph.dataset.help = 'rate';
