@@ -56,7 +56,7 @@ func TestHost(t *testing.T) {
 			}
 		}
 	}
-	refused := get(t, server, "GET", "evil.example:8080", "/events")
+	refused := get(t, server, "HEAD", "evil.example:8080", "/events")
 	if text := body(t, refused); refused.StatusCode != 403 || !strings.Contains(text, `"evil.example"`) || !strings.Contains(text, "--host") {
 		t.Errorf("%d: %s", refused.StatusCode, text)
 	}
