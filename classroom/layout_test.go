@@ -132,7 +132,8 @@ func TestImports(t *testing.T) {
 // A new dependency needs a reason, in the commit that adds it here.
 func TestDependencies(t *testing.T) {
 	want := []string{
-		"github.com/creack/pty", "github.com/gofrs/flock", "github.com/rogpeppe/go-internal",
+		"github.com/chromedp/cdproto", "github.com/chromedp/chromedp", "github.com/creack/pty", "github.com/gofrs/flock",
+		"github.com/prometheus/client_golang", "github.com/rogpeppe/go-internal",
 		"github.com/spf13/pflag", "github.com/twmb/franz-go", "github.com/twmb/franz-go/pkg/kadm",
 		"github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kmsg", "golang.org/x/term",
 		"software.sslmate.com/src/go-pkcs12",

@@ -23,6 +23,8 @@ import (
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/cluster"
+	"tkafka/pkg/display"
+	"tkafka/pkg/memory"
 	"tkafka/pkg/settings"
 	"tkafka/pkg/terminal"
 )
@@ -38,7 +40,7 @@ type Member struct {
 	topic string
 	group string
 
-	memory     *memory
+	memory     *memory.Limit
 	client     *kgo.Client
 	life       context.Context // the client's
 	giveUp     func()          // ends it
@@ -143,7 +145,7 @@ func (m *Member) Check(ctx context.Context, fetches kgo.Fetches) error {
 	}
 	for _, failed := range failures {
 		switch {
-		case errors.Is(failed.Err, errFull):
+		case errors.Is(failed.Err, memory.ErrFull):
 			return nil // now there is memory again
 		case kerr.IsRetriable(failed.Err) && !isGone(failed.Err):
 			continue // the client knows what to do
@@ -332,7 +334,7 @@ func (m *Member) OnGroupManageError(err error) {
 	switch {
 	case len(before) == 0 || leaving || isFinal(err) || isAnew(err) != nil: // Check returns it
 	case cluster.IsOut(err):
-		m.program.Say("%v: partitions %s are not ours any more; rejoining", m.explain(err), ranges(before))
+		m.program.Say("%v: partitions %s are not ours any more; rejoining", m.explain(err), display.Ranges(before))
 	case isAnswer(err):
 		m.program.Say("%v; rejoining", m.explain(err))
 	default:

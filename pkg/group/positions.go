@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tkafka/pkg/cli"
+	"tkafka/pkg/display"
 )
 
 // topicOffsets are the offsets to read from, by topic and partition, as in kgo.AdjustFetchOffsetsFn.
@@ -186,9 +187,9 @@ func (m *Member) printPartitions(total int) {
 	if slices.Equal(now, before) && !waited {
 		return
 	}
-	line := fmt.Sprintf("assigned %d of %d partitions: %s", len(now), total, ranges(now))
+	line := fmt.Sprintf("assigned %d of %d partitions: %s", len(now), total, display.Ranges(now))
 	if gone := without(before, now); len(gone) > 0 {
-		line += ", lost " + ranges(gone)
+		line += ", lost " + display.Ranges(gone)
 	}
 	m.program.Say("%s", line)
 }
@@ -205,7 +206,7 @@ func (m *Member) printNothing(ctx context.Context) {
 	}
 	line := "no partitions"
 	if len(before) > 0 {
-		line += ", lost " + ranges(before)
+		line += ", lost " + display.Ranges(before)
 	}
 	m.program.Report(m.withReason(ctx, line))
 }
@@ -252,24 +253,4 @@ func without(all, some []int32) []int32 {
 	return slices.DeleteFunc(slices.Clone(all), func(partition int32) bool {
 		return slices.Contains(some, partition)
 	})
-}
-
-// ranges formats sorted partitions as 0-7,12.
-func ranges(partitions []int32) string {
-	var text strings.Builder
-	for i := 0; i < len(partitions); {
-		end := i
-		for end+1 < len(partitions) && partitions[end+1] == partitions[end]+1 {
-			end++
-		}
-		if i > 0 {
-			text.WriteByte(',')
-		}
-		fmt.Fprint(&text, partitions[i])
-		if end > i {
-			fmt.Fprintf(&text, "-%d", partitions[end])
-		}
-		i = end + 1
-	}
-	return text.String()
 }

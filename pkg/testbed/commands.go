@@ -30,6 +30,7 @@ func commands() map[string]scriptCommand {
 		command{"arrived N", (*state).arrived},
 		command{"limit BYTES", (*state).limit},
 		command{"committed GROUP", (*state).committed},
+		command{"reset GROUP PARTITION OFFSET", (*state).reset},
 		command{"members GROUP N", (*state).members},
 		command{"evict GROUP", (*state).evict},
 		command{"delete", (*state).deleteOwnTopic},

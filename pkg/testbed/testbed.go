@@ -34,6 +34,7 @@
 //	arrived N                         wait until the topic has N messages or more
 //	limit BYTES                       set max.message.bytes of the topic
 //	committed GROUP                   print the committed offsets as partition:offset
+//	reset GROUP PARTITION OFFSET      commit the offset for a group without members
 //	members GROUP N                   wait, at most 10 seconds, until the group has N members
 //	evict GROUP                       remove all members from the group
 //	delete                            delete the topic

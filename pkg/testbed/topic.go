@@ -136,6 +136,14 @@ func (s *state) committed(args []string) {
 	}
 }
 
+func (s *state) reset(args []string) {
+	ctx, cancel := withTimeout()
+	defer cancel()
+	offsets := make(kadm.Offsets)
+	offsets.AddOffset(s.topic, int32(s.number(args[1])), int64(s.number(args[2])), -1)
+	s.ts.Check(s.admin.CommitAllOffsets(ctx, args[0], offsets))
+}
+
 func (s *state) members(args []string) {
 	want, have := s.number(args[1]), 0
 	ctx, cancel := context.WithTimeout(context.Background(), membersTimeout)

@@ -1,0 +1,330 @@
+package observer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"tkafka/pkg/cli"
+)
+
+// How often the cluster is asked. A class of 300 with a page each sends the requests of 300 observers.
+const (
+	roundTime    = 200 * time.Millisecond // while somebody follows
+	restTime     = 3 * time.Second        // while nobody does
+	topicTime    = 500 * time.Millisecond // the topic and its leaders
+	listTime     = 500 * time.Millisecond // all groups; more where there are many
+	mostListTime = 2 * time.Second
+	calmTime     = time.Second     // what changes rarely: starts, ends without messages, groups without members
+	othersTime   = 5 * time.Second // groups that do not read the topic
+	activeTime   = 2 * time.Second // after the last message or commit, the ends are asked for in each round
+
+	// troubleTime is how long answers must be missing until that is trouble. A broker that is no longer
+	// the leader, or the coordinator, refuses requests for a moment.
+	troubleTime = time.Second
+	momentTime  = 3 * time.Second
+)
+
+// schedule is when the cluster was asked last.
+type schedule struct {
+	topic, list, starts, ends time.Time
+	checked                   map[string]checked // the groups of the last list
+	leaders                   []int32
+	id                        [16]byte
+}
+
+type checked struct {
+	listed
+	at time.Time // zero: now
+}
+
+// due reports whether something was last asked for at least this long ago. A round may come a little early.
+func due(last, now time.Time, every time.Duration) bool { return now.Sub(last) >= every-roundTime/4 }
+
+// round asks the cluster once, and returns the time until the next round.
+func (o *Observer) round(ctx context.Context) time.Duration {
+	began := time.Now()
+	var p problems
+	var all sync.WaitGroup
+	var topic *metadata
+	if due(o.rounds.topic, began, topicTime) {
+		all.Go(func() { topic = o.askTopic(ctx, &p) })
+		o.rounds.topic = began
+	}
+	if due(o.rounds.list, began, min(mostListTime, listTime+time.Duration(len(o.rounds.checked))*2*time.Millisecond)) {
+		all.Go(func() { o.list(ctx, &p) })
+		o.rounds.list = began
+	}
+	all.Wait()
+	if topic != nil && topic.err == nil {
+		o.rounds.leaders, o.rounds.id = topic.leaders, topic.id
+	} else if topic != nil && unknownTopic(topic.err) {
+		o.rounds.leaders = nil
+	}
+
+	asked := o.toAsk(began)
+	answers := map[string]*described{}
+	if len(asked) > 0 {
+		answers = o.askAbout(ctx, &p, asked, len(o.rounds.leaders), o.rounds.id)
+	}
+	if topic == nil && o.suspicious(answers) {
+		topic = o.askTopic(ctx, &p)
+	}
+	// The ends come after the commits: no commit is beyond the end because the end is old.
+	var starts, ends []int64
+	offsetsAsked := time.Now()
+	if len(o.rounds.leaders) > 0 {
+		if due(o.rounds.starts, began, calmTime) {
+			all.Go(func() { starts = o.askOffsets(ctx, &p, o.rounds.leaders, timestampStart) })
+			o.rounds.starts = began
+		}
+		if due(o.rounds.ends, began, calmTime) || o.isActive(answers, began) {
+			all.Go(func() { ends = o.askOffsets(ctx, &p, o.rounds.leaders, timestampEnd) })
+			o.rounds.ends = began
+		}
+		all.Wait()
+	}
+	if ctx.Err() != nil {
+		return 0
+	}
+	now := time.Now()
+	o.mu.Lock()
+	before := o.reading()
+	anew := o.applyTopic(topic, &p, now)
+	o.applyOffsets(starts, ends, offsetsAsked, now)
+	o.applyGroups(answers, anew || !o.unknownSince.IsZero(), began, now)
+	o.applyTrouble(&p, now)
+	if len(p.all) == 0 {
+		if now.Sub(o.unknownSince) >= goneTime { // also if the topic is known
+			o.started = true
+		}
+		if now.Sub(o.picture.Time) >= calmTime {
+			o.changed() // a viewer sees that the picture is up to date
+		}
+		o.answered = now
+	} else {
+		o.rounds.topic, o.rounds.list = time.Time{}, time.Time{} // ask for all again
+	}
+	if before != o.reading() {
+		o.checkReading()
+	}
+	rest := len(o.viewers) == 0 && o.troubleSince.IsZero() && o.started
+	o.mu.Unlock()
+	if rest {
+		return restTime - time.Since(began)
+	}
+	return max(roundTime-time.Since(began), roundTime/4)
+}
+
+// reading is what the consumer should read. The caller holds the lock.
+func (o *Observer) reading() reading {
+	if len(o.viewers) == 0 || !o.exists || slices.ContainsFunc(o.partitions, func(p *partition) bool { return p.end < 0 }) {
+		return reading{}
+	}
+	return reading{o.topicID, len(o.partitions)}
+}
+
+// list asks for the groups, and remembers which ones are new or have another state.
+func (o *Observer) list(ctx context.Context, p *problems) {
+	groups, complete := o.askGroups(ctx, p)
+	for name, found := range groups {
+		if known, ok := o.rounds.checked[name]; !ok || known.listed != found {
+			o.rounds.checked[name] = checked{listed: found}
+		}
+	}
+	if !complete {
+		return
+	}
+	for name, known := range o.rounds.checked {
+		if _, ok := groups[name]; ok {
+			continue
+		}
+		if !o.isWatched(name) {
+			delete(o.rounds.checked, name)
+			continue
+		}
+		known.state, known.at = "", time.Time{} // it is gone, or the right to see it: the answer about it shows that
+		o.rounds.checked[name] = known
+	}
+}
+
+// isWatched reports whether the group concerns the topic.
+func (o *Observer) isWatched(name string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.groups[name] != nil
+}
+
+// toAsk returns the groups to ask about: in each round those with members, and now and then the others.
+func (o *Observer) toAsk(now time.Time) map[string]GroupType {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	asked := make(map[string]GroupType)
+	for name, known := range o.rounds.checked {
+		every := othersTime
+		if g := o.groups[name]; g != nil && len(g.members) > 0 {
+			every = 0
+		} else if g != nil {
+			every = calmTime
+		} else if !isSettled(known.state) && known.state != "" {
+			every = 0 // in a rebalance the members do not show what they read
+		}
+		if known.at.IsZero() || due(known.at, now, every) {
+			asked[name] = known.kind
+			known.at = now
+			o.rounds.checked[name] = known
+		}
+	}
+	return asked
+}
+
+// suspicious reports whether committed offsets went back. Then the topic may have been made again.
+func (o *Observer) suspicious(answers map[string]*described) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for name, answer := range answers {
+		if g := o.groups[name]; g != nil {
+			for n, c := range answer.commits {
+				if n < len(g.commits) && c.offset < g.commits[n].offset {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// isActive reports whether messages or commits come at the moment.
+func (o *Observer) isActive(answers map[string]*described, now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, answer := range answers {
+		for n, c := range answer.commits {
+			if n < len(o.partitions) && c.offset > o.partitions[n].end {
+				return true
+			}
+		}
+	}
+	return now.Sub(o.active) < activeTime
+}
+
+// applyGroups compares the answers with what was known. If quiet is set, the offsets that go back are
+// those of a topic that is not there any more. The caller holds the lock.
+func (o *Observer) applyGroups(answers map[string]*described, quiet bool, last, now time.Time) {
+	for name, answer := range answers {
+		g := o.groups[name]
+		if known, ok := o.rounds.checked[name]; ok && answer.failed {
+			known.at = time.Time{}
+			o.rounds.checked[name] = known
+		}
+		if answer.gone {
+			delete(o.rounds.checked, name)
+		}
+		if g == nil {
+			if !answer.concerns() {
+				continue
+			}
+			g = newGroup(name, answer.kind)
+			o.groups[name] = g
+			if o.started {
+				o.record(Event{Time: now, Kind: GroupNew, Group: name, Text: "the group is new"})
+			}
+			o.changed()
+		}
+		g.kind = answer.kind
+		there := quiet || !o.started
+		if !answer.noMembers {
+			events, changed := g.applyMembers(answer, len(o.partitions), !o.started, now)
+			o.take(events, changed)
+		}
+		if quiet {
+			g.commits = nil
+			clear(g.pending)
+		}
+		if !answer.noCommits && len(answer.commits) == len(o.partitions) {
+			events, changed := g.applyCommits(answer.commits, there, last, now)
+			if changed && o.started {
+				o.active = now
+			}
+			o.take(events, changed)
+		}
+		if event, ok := g.reportCommits(now); ok {
+			o.take([]Event{event}, true)
+		}
+		if answer.gone || isSettled(answer.state) && !answer.failed && !answer.concerns() {
+			delete(o.groups, name)
+			o.take([]Event{{Time: now, Kind: GroupGone, Group: name, Text: "the group has no members and no offsets any more"}}, true)
+		}
+	}
+}
+
+// take records the events. The caller holds the lock.
+func (o *Observer) take(events []Event, changed bool) {
+	for _, event := range events {
+		o.record(event)
+	}
+	if changed || len(events) > 0 {
+		o.changed()
+	}
+}
+
+// applyTrouble reports that answers are missing, and that they have come again. The caller holds the lock.
+func (o *Observer) applyTrouble(p *problems, now time.Time) {
+	if len(p.all) == 0 {
+		if o.trouble != nil {
+			text := fmt.Sprintf("everything answers again, after %.1f s", now.Sub(o.trouble.Since).Seconds())
+			o.record(Event{Time: now, Kind: Back, Seconds: now.Sub(o.trouble.Since).Seconds(), Text: text})
+			o.changed()
+		}
+		o.troubleSince, o.trouble = time.Time{}, nil
+		return
+	}
+	if o.troubleSince.IsZero() {
+		o.troubleSince = now
+	}
+	worst := slices.MinFunc(p.all, func(a, b problem) int { return rank(a) - rank(b) })
+	wait := troubleTime
+	if kerr.IsRetriable(worst.err) && !unknownTopic(worst.err) {
+		wait = momentTime
+	}
+	if now.Sub(o.troubleSince) < wait {
+		return
+	}
+	err := worst.err
+	if o.Explain != nil {
+		err = o.Explain(err, worst.what)
+	}
+	text := err.Error()
+	if !strings.Contains(text, worst.what) {
+		text = worst.what + ": " + text
+	}
+	if o.trouble == nil {
+		o.record(Event{Time: now, Kind: Lost, Text: text})
+	} else if o.trouble.Error == text {
+		return
+	}
+	o.trouble = &Trouble{Since: o.troubleSince, Error: text, Hint: cli.HintOf(err)}
+	o.changed()
+}
+
+// rank orders problems: an answer explains more than a silence, and the topic matters most.
+func rank(p problem) int {
+	var kafka *kerr.Error
+	switch {
+	case strings.HasPrefix(p.what, "topic ") && errors.As(p.err, &kafka):
+		return 0
+	case errors.As(p.err, &kafka):
+		return 1
+	case p.what == "the cluster":
+		return 2
+	case errors.Is(p.err, context.DeadlineExceeded):
+		return 4
+	}
+	return 3
+}
