@@ -42,7 +42,7 @@ type commit struct {
 }
 
 func newGroup(name string, kind GroupType) *group {
-	return &group{name: name, kind: kind, members: make(map[string]*member), left: make(map[string]*member),
+	return &group{name: name, kind: kind, epoch: -1, target: -1, members: make(map[string]*member), left: make(map[string]*member),
 		pending: make(map[int32]int64)}
 }
 
