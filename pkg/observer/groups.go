@@ -231,19 +231,19 @@ func nothing(partitions int) []describedCommit {
 	return slices.Repeat([]describedCommit{{offset: -1, lag: -1}}, partitions)
 }
 
-// all returns the numbers of all partitions.
-func all(partitions int) []int32 {
-	numbers := make([]int32, partitions)
-	for n := range numbers {
-		numbers[n] = int32(n)
+// numbers returns the numbers of all partitions.
+func numbers(partitions int) []int32 {
+	all := make([]int32, partitions)
+	for n := range all {
+		all[n] = int32(n)
 	}
-	return numbers
+	return all
 }
 
 func (o *Observer) fetchCommits(ctx context.Context, p *problems, names []string, answers map[string]*described, partitions int, id [16]byte) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	topic := kmsg.NewOffsetFetchRequestGroupTopic()
-	topic.Topic, topic.TopicID, topic.Partitions = o.topic, id, all(partitions)
+	topic.Topic, topic.TopicID, topic.Partitions = o.topic, id, numbers(partitions)
 	for _, name := range names {
 		group := kmsg.NewOffsetFetchRequestGroup()
 		group.Group, group.Topics = name, []kmsg.OffsetFetchRequestGroupTopic{topic}
@@ -285,7 +285,7 @@ func (o *Observer) fetchCommits(ctx context.Context, p *problems, names []string
 func (o *Observer) fetchShareOffsets(ctx context.Context, p *problems, names []string, answers map[string]*described, partitions int) {
 	req := kmsg.NewPtrDescribeShareGroupOffsetsRequest()
 	topic := kmsg.NewDescribeShareGroupOffsetsRequestGroupTopic()
-	topic.Topic, topic.Partitions = o.topic, all(partitions)
+	topic.Topic, topic.Partitions = o.topic, numbers(partitions)
 	for _, name := range names {
 		group := kmsg.NewDescribeShareGroupOffsetsRequestGroup()
 		group.GroupID, group.Topics = name, []kmsg.DescribeShareGroupOffsetsRequestGroupTopic{topic}

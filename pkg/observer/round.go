@@ -47,60 +47,80 @@ type checked struct {
 // due reports whether something was last asked for at least this long ago. A round may come a little early.
 func due(last, now time.Time, every time.Duration) bool { return now.Sub(last) >= every-roundTime/4 }
 
+// facts are the answers of one round. What was not asked for, or not answered, is nil.
+type facts struct {
+	problems
+	began, offsetsAsked time.Time
+	topic               *metadata
+	groups              map[string]*described
+	starts, ends        []int64
+}
+
 // round asks the cluster once, and returns the time until the next round.
 func (o *Observer) round(ctx context.Context) time.Duration {
-	began := time.Now()
-	var p problems
-	var all sync.WaitGroup
-	var topic *metadata
-	if due(o.rounds.topic, began, topicTime) {
-		all.Go(func() { topic = o.askTopic(ctx, &p) })
-		o.rounds.topic = began
-	}
-	if due(o.rounds.list, began, min(mostListTime, listTime+time.Duration(len(o.rounds.checked))*2*time.Millisecond)) {
-		all.Go(func() { o.list(ctx, &p) })
-		o.rounds.list = began
-	}
-	all.Wait()
-	if topic != nil && topic.err == nil {
-		o.rounds.leaders, o.rounds.id = topic.leaders, topic.id
-	} else if topic != nil && unknownTopic(topic.err) {
-		o.rounds.leaders = nil
-	}
-
-	asked := o.toAsk(began)
-	answers := map[string]*described{}
-	if len(asked) > 0 {
-		answers = o.askAbout(ctx, &p, asked, len(o.rounds.leaders), o.rounds.id)
-	}
-	if topic == nil && o.suspicious(answers) {
-		topic = o.askTopic(ctx, &p)
-	}
-	// The ends come after the commits: no commit is beyond the end because the end is old.
-	var starts, ends []int64
-	offsetsAsked := time.Now()
-	if len(o.rounds.leaders) > 0 {
-		if due(o.rounds.starts, began, calmTime) {
-			all.Go(func() { starts = o.askOffsets(ctx, &p, o.rounds.leaders, timestampStart) })
-			o.rounds.starts = began
-		}
-		if due(o.rounds.ends, began, calmTime) || o.isActive(answers, began) {
-			all.Go(func() { ends = o.askOffsets(ctx, &p, o.rounds.leaders, timestampEnd) })
-			o.rounds.ends = began
-		}
-		all.Wait()
-	}
+	f := o.gather(ctx)
 	if ctx.Err() != nil {
 		return 0
 	}
-	now := time.Now()
 	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.apply(f, time.Now())
+	if len(o.viewers) == 0 && o.troubleSince.IsZero() && o.started {
+		return restTime - time.Since(f.began)
+	}
+	return max(roundTime-time.Since(f.began), roundTime/4)
+}
+
+// gather asks for what is due.
+func (o *Observer) gather(ctx context.Context) *facts {
+	f := &facts{began: time.Now()}
+	var all sync.WaitGroup
+	if due(o.rounds.topic, f.began, topicTime) {
+		all.Go(func() { f.topic = o.askTopic(ctx, &f.problems) })
+		o.rounds.topic = f.began
+	}
+	if due(o.rounds.list, f.began, min(mostListTime, listTime+time.Duration(len(o.rounds.checked))*2*time.Millisecond)) {
+		all.Go(func() { o.list(ctx, &f.problems) })
+		o.rounds.list = f.began
+	}
+	all.Wait()
+	if f.topic != nil && f.topic.err == nil {
+		o.rounds.leaders, o.rounds.id = f.topic.leaders, f.topic.id
+	} else if f.topic != nil && unknownTopic(f.topic.err) {
+		o.rounds.leaders = nil
+	}
+
+	if asked := o.toAsk(f.began); len(asked) > 0 {
+		f.groups = o.askAbout(ctx, &f.problems, asked, len(o.rounds.leaders), o.rounds.id)
+	}
+	if f.topic == nil && o.suspicious(f.groups) {
+		f.topic = o.askTopic(ctx, &f.problems)
+	}
+	// The ends come after the commits: no commit is beyond the end because the end is old.
+	f.offsetsAsked = time.Now()
+	if len(o.rounds.leaders) == 0 {
+		return f
+	}
+	if due(o.rounds.starts, f.began, calmTime) {
+		all.Go(func() { f.starts = o.askOffsets(ctx, &f.problems, o.rounds.leaders, timestampStart) })
+		o.rounds.starts = f.began
+	}
+	if due(o.rounds.ends, f.began, calmTime) || o.isActive(f.groups, f.began) {
+		all.Go(func() { f.ends = o.askOffsets(ctx, &f.problems, o.rounds.leaders, timestampEnd) })
+		o.rounds.ends = f.began
+	}
+	all.Wait()
+	return f
+}
+
+// apply compares the answers with what was known. The caller holds the lock.
+func (o *Observer) apply(f *facts, now time.Time) {
 	before := o.reading()
-	anew := o.applyTopic(topic, &p, now)
-	o.applyOffsets(starts, ends, offsetsAsked, now)
-	o.applyGroups(answers, anew || !o.unknownSince.IsZero(), began, now)
-	o.applyTrouble(&p, now)
-	if len(p.all) == 0 {
+	anew := o.applyTopic(f.topic, &f.problems, now)
+	o.applyOffsets(f.starts, f.ends, f.offsetsAsked, now)
+	o.applyGroups(f.groups, anew || !o.unknownSince.IsZero(), f.began, now)
+	o.applyTrouble(&f.problems, now)
+	if len(f.all) == 0 {
 		if now.Sub(o.unknownSince) >= goneTime { // also if the topic is known
 			o.started = true
 		}
@@ -114,12 +134,6 @@ func (o *Observer) round(ctx context.Context) time.Duration {
 	if before != o.reading() {
 		o.checkReading()
 	}
-	rest := len(o.viewers) == 0 && o.troubleSince.IsZero() && o.started
-	o.mu.Unlock()
-	if rest {
-		return restTime - time.Since(began)
-	}
-	return max(roundTime-time.Since(began), roundTime/4)
 }
 
 // reading is what the consumer should read. The caller holds the lock.
