@@ -2,16 +2,9 @@ package observer
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kerr"
-
-	"tkafka/pkg/cli"
 )
 
 // How often the cluster is asked. A class of 300 with a page each sends the requests of 300 observers.
@@ -25,10 +18,6 @@ const (
 	othersTime   = 5 * time.Second // groups that do not read the topic
 	activeTime   = 2 * time.Second // after the last message or commit, the ends are asked for in each round
 
-	// troubleTime is how long answers must be missing until that is trouble. A broker that is no longer
-	// the leader, or the coordinator, refuses requests for a moment.
-	troubleTime = time.Second
-	momentTime  = 3 * time.Second
 )
 
 // schedule is when the cluster was asked last.
@@ -271,7 +260,7 @@ func (o *Observer) applyGroups(answers map[string]*described, quiet bool, last, 
 		if event, ok := g.reportCommits(now); ok {
 			o.take([]Event{event}, true)
 		}
-		if answer.gone || isSettled(answer.state) && !answer.failed && !answer.concerns() {
+		if answer.gone || isSettled(answer.state) && !answer.failed && !quiet && !answer.concerns() {
 			delete(o.groups, name)
 			o.take([]Event{{Time: now, Kind: GroupGone, Group: name, Text: "the group has no members and no offsets any more"}}, true)
 		}
@@ -286,59 +275,4 @@ func (o *Observer) take(events []Event, changed bool) {
 	if changed || len(events) > 0 {
 		o.changed()
 	}
-}
-
-// applyTrouble reports that answers are missing, and that they have come again. The caller holds the lock.
-func (o *Observer) applyTrouble(p *problems, now time.Time) {
-	if len(p.all) == 0 {
-		if o.trouble != nil {
-			text := fmt.Sprintf("everything answers again, after %.1f s", now.Sub(o.trouble.Since).Seconds())
-			o.record(Event{Time: now, Kind: Back, Seconds: now.Sub(o.trouble.Since).Seconds(), Text: text})
-			o.changed()
-		}
-		o.troubleSince, o.trouble = time.Time{}, nil
-		return
-	}
-	if o.troubleSince.IsZero() {
-		o.troubleSince = now
-	}
-	worst := slices.MinFunc(p.all, func(a, b problem) int { return rank(a) - rank(b) })
-	wait := troubleTime
-	if kerr.IsRetriable(worst.err) && !unknownTopic(worst.err) {
-		wait = momentTime
-	}
-	if now.Sub(o.troubleSince) < wait {
-		return
-	}
-	err := worst.err
-	if o.Explain != nil {
-		err = o.Explain(err, worst.what)
-	}
-	text := err.Error()
-	if !strings.Contains(text, worst.what) {
-		text = worst.what + ": " + text
-	}
-	if o.trouble == nil {
-		o.record(Event{Time: now, Kind: Lost, Text: text})
-	} else if o.trouble.Error == text {
-		return
-	}
-	o.trouble = &Trouble{Since: o.troubleSince, Error: text, Hint: cli.HintOf(err)}
-	o.changed()
-}
-
-// rank orders problems: an answer explains more than a silence, and the topic matters most.
-func rank(p problem) int {
-	var kafka *kerr.Error
-	switch {
-	case strings.HasPrefix(p.what, "topic ") && errors.As(p.err, &kafka):
-		return 0
-	case errors.As(p.err, &kafka):
-		return 1
-	case p.what == "the cluster":
-		return 2
-	case errors.Is(p.err, context.DeadlineExceeded):
-		return 4
-	}
-	return 3
 }
