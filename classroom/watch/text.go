@@ -46,6 +46,11 @@ func printEvents(ctx context.Context, out io.Writer, watched *observer.Observer)
 			if err := line(out, event.Time, name, event.Text); err != nil {
 				return err
 			}
+			if trouble := picture.Trouble; event.Kind == observer.Lost && trouble != nil && trouble.Hint != "" {
+				if err := line(out, event.Time, name, "hint: "+trouble.Hint); err != nil {
+					return err
+				}
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package observer
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -69,4 +70,14 @@ func (g *group) draw(partitions []*partition, now time.Time) Group {
 		drawn.Members = append(drawn.Members, member)
 	}
 	return drawn
+}
+
+// sortedGroups returns the groups by name. The caller holds the lock.
+func (o *Observer) sortedGroups() []*group {
+	names := slices.Sorted(maps.Keys(o.groups))
+	groups := make([]*group, len(names))
+	for i, name := range names {
+		groups[i] = o.groups[name]
+	}
+	return groups
 }

@@ -86,7 +86,7 @@ func BenchmarkRound(b *testing.B) {
 	d := &described{kind: Classic, state: "Stable", assignment: true, commits: nothing(partitions)}
 	for i := range members {
 		d.members = append(d.members, describedMember{id: fmt.Sprintf("consumer-%d-d0c2f8a4-5b1e", i), client: "consumer", subscribed: true,
-			partitions: all(partitions)[i*4 : i*4+4]})
+			partitions: numbers(partitions)[i*4 : i*4+4]})
 	}
 	ends, now := make([]int64, partitions), time.Now()
 	b.ReportAllocs()

@@ -3,7 +3,6 @@ package observer
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -212,33 +211,4 @@ func text(bytes []byte, most int) (string, int) {
 		}
 	}
 	return strings.ToValidUTF8(string(kept), "�"), len(bytes) - len(kept)
-}
-
-// Rates returns how many messages arrived in each whole second of the last five minutes.
-func (o *Observer) Rates() Rates {
-	now := time.Now()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	rates := Rates{End: now.Truncate(time.Second), Total: make([]int32, rateSeconds), Partitions: make(map[int32][]int32)}
-	for n, p := range o.partitions {
-		counts, any := p.meter.history(now)
-		if !any {
-			continue
-		}
-		rates.Partitions[int32(n)] = counts
-		for i, count := range counts {
-			rates.Total[i] += count
-		}
-	}
-	return rates
-}
-
-// sortedGroups returns the groups by name. The caller holds the lock.
-func (o *Observer) sortedGroups() []*group {
-	names := slices.Sorted(maps.Keys(o.groups))
-	groups := make([]*group, len(names))
-	for i, name := range names {
-		groups[i] = o.groups[name]
-	}
-	return groups
 }

@@ -231,16 +231,17 @@ func TestFaults(t *testing.T) {
 // A group is reported soon after it has come.
 func TestNewGroup(t *testing.T) {
 	b := start(t, true)
-	var worst time.Duration
+	var took []time.Duration
 	for n := range 5 {
 		began := time.Now()
 		b.commit(fmt.Sprint("group", n), 0, 0)
 		b.await("the group", func(p *Picture) bool { return len(p.Groups) == n+1 })
-		worst = max(worst, time.Since(began))
+		took = append(took, time.Since(began))
 	}
-	t.Log("the slowest of 5:", worst)
-	if worst > 3*time.Second { // a busy machine is slow
-		t.Error(worst)
+	slices.Sort(took)
+	t.Log(took)
+	if median := took[2]; median > time.Second {
+		t.Error(median)
 	}
 }
 

@@ -63,3 +63,22 @@ func (m *meter) history(now time.Time) (counts []int32, any bool) {
 	}
 	return counts, any
 }
+
+// Rates returns how many messages arrived in each whole second of the last five minutes.
+func (o *Observer) Rates() Rates {
+	now := time.Now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	rates := Rates{End: now.Truncate(time.Second), Total: make([]int32, rateSeconds), Partitions: make(map[int32][]int32)}
+	for n, p := range o.partitions {
+		counts, any := p.meter.history(now)
+		if !any {
+			continue
+		}
+		rates.Partitions[int32(n)] = counts
+		for i, count := range counts {
+			rates.Total[i] += count
+		}
+	}
+	return rates
+}

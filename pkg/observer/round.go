@@ -2,16 +2,9 @@ package observer
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kerr"
-
-	"tkafka/pkg/cli"
 )
 
 // How often the cluster is asked. A class of 300 with a page each sends the requests of 300 observers.
@@ -25,10 +18,6 @@ const (
 	othersTime   = 5 * time.Second // groups that do not read the topic
 	activeTime   = 2 * time.Second // after the last message or commit, the ends are asked for in each round
 
-	// troubleTime is how long answers must be missing until that is trouble. A broker that is no longer
-	// the leader, or the coordinator, refuses requests for a moment.
-	troubleTime = time.Second
-	momentTime  = 3 * time.Second
 )
 
 // schedule is when the cluster was asked last.
@@ -47,60 +36,80 @@ type checked struct {
 // due reports whether something was last asked for at least this long ago. A round may come a little early.
 func due(last, now time.Time, every time.Duration) bool { return now.Sub(last) >= every-roundTime/4 }
 
+// facts are the answers of one round. What was not asked for, or not answered, is nil.
+type facts struct {
+	problems
+	began, offsetsAsked time.Time
+	topic               *metadata
+	groups              map[string]*described
+	starts, ends        []int64
+}
+
 // round asks the cluster once, and returns the time until the next round.
 func (o *Observer) round(ctx context.Context) time.Duration {
-	began := time.Now()
-	var p problems
-	var all sync.WaitGroup
-	var topic *metadata
-	if due(o.rounds.topic, began, topicTime) {
-		all.Go(func() { topic = o.askTopic(ctx, &p) })
-		o.rounds.topic = began
-	}
-	if due(o.rounds.list, began, min(mostListTime, listTime+time.Duration(len(o.rounds.checked))*2*time.Millisecond)) {
-		all.Go(func() { o.list(ctx, &p) })
-		o.rounds.list = began
-	}
-	all.Wait()
-	if topic != nil && topic.err == nil {
-		o.rounds.leaders, o.rounds.id = topic.leaders, topic.id
-	} else if topic != nil && unknownTopic(topic.err) {
-		o.rounds.leaders = nil
-	}
-
-	asked := o.toAsk(began)
-	answers := map[string]*described{}
-	if len(asked) > 0 {
-		answers = o.askAbout(ctx, &p, asked, len(o.rounds.leaders), o.rounds.id)
-	}
-	if topic == nil && o.suspicious(answers) {
-		topic = o.askTopic(ctx, &p)
-	}
-	// The ends come after the commits: no commit is beyond the end because the end is old.
-	var starts, ends []int64
-	offsetsAsked := time.Now()
-	if len(o.rounds.leaders) > 0 {
-		if due(o.rounds.starts, began, calmTime) {
-			all.Go(func() { starts = o.askOffsets(ctx, &p, o.rounds.leaders, timestampStart) })
-			o.rounds.starts = began
-		}
-		if due(o.rounds.ends, began, calmTime) || o.isActive(answers, began) {
-			all.Go(func() { ends = o.askOffsets(ctx, &p, o.rounds.leaders, timestampEnd) })
-			o.rounds.ends = began
-		}
-		all.Wait()
-	}
+	f := o.gather(ctx)
 	if ctx.Err() != nil {
 		return 0
 	}
-	now := time.Now()
 	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.apply(f, time.Now())
+	if len(o.viewers) == 0 && o.troubleSince.IsZero() && o.started {
+		return restTime - time.Since(f.began)
+	}
+	return max(roundTime-time.Since(f.began), roundTime/4)
+}
+
+// gather asks for what is due.
+func (o *Observer) gather(ctx context.Context) *facts {
+	f := &facts{began: time.Now()}
+	var all sync.WaitGroup
+	if due(o.rounds.topic, f.began, topicTime) {
+		all.Go(func() { f.topic = o.askTopic(ctx, &f.problems) })
+		o.rounds.topic = f.began
+	}
+	if due(o.rounds.list, f.began, min(mostListTime, listTime+time.Duration(len(o.rounds.checked))*2*time.Millisecond)) {
+		all.Go(func() { o.list(ctx, &f.problems) })
+		o.rounds.list = f.began
+	}
+	all.Wait()
+	if f.topic != nil && f.topic.err == nil {
+		o.rounds.leaders, o.rounds.id = f.topic.leaders, f.topic.id
+	} else if f.topic != nil && unknownTopic(f.topic.err) {
+		o.rounds.leaders = nil
+	}
+
+	if asked := o.toAsk(f.began); len(asked) > 0 {
+		f.groups = o.askAbout(ctx, &f.problems, asked, len(o.rounds.leaders), o.rounds.id)
+	}
+	if f.topic == nil && o.suspicious(f.groups) {
+		f.topic = o.askTopic(ctx, &f.problems)
+	}
+	// The ends come after the commits: no commit is beyond the end because the end is old.
+	f.offsetsAsked = time.Now()
+	if len(o.rounds.leaders) == 0 {
+		return f
+	}
+	if due(o.rounds.starts, f.began, calmTime) {
+		all.Go(func() { f.starts = o.askOffsets(ctx, &f.problems, o.rounds.leaders, timestampStart) })
+		o.rounds.starts = f.began
+	}
+	if due(o.rounds.ends, f.began, calmTime) || o.isActive(f.groups, f.began) {
+		all.Go(func() { f.ends = o.askOffsets(ctx, &f.problems, o.rounds.leaders, timestampEnd) })
+		o.rounds.ends = f.began
+	}
+	all.Wait()
+	return f
+}
+
+// apply compares the answers with what was known. The caller holds the lock.
+func (o *Observer) apply(f *facts, now time.Time) {
 	before := o.reading()
-	anew := o.applyTopic(topic, &p, now)
-	o.applyOffsets(starts, ends, offsetsAsked, now)
-	o.applyGroups(answers, anew || !o.unknownSince.IsZero(), began, now)
-	o.applyTrouble(&p, now)
-	if len(p.all) == 0 {
+	anew := o.applyTopic(f.topic, &f.problems, now)
+	o.applyOffsets(f.starts, f.ends, f.offsetsAsked, now)
+	o.applyGroups(f.groups, anew || !o.unknownSince.IsZero(), f.began, now)
+	o.applyTrouble(&f.problems, now)
+	if len(f.all) == 0 {
 		if now.Sub(o.unknownSince) >= goneTime { // also if the topic is known
 			o.started = true
 		}
@@ -114,12 +123,6 @@ func (o *Observer) round(ctx context.Context) time.Duration {
 	if before != o.reading() {
 		o.checkReading()
 	}
-	rest := len(o.viewers) == 0 && o.troubleSince.IsZero() && o.started
-	o.mu.Unlock()
-	if rest {
-		return restTime - time.Since(began)
-	}
-	return max(roundTime-time.Since(began), roundTime/4)
 }
 
 // reading is what the consumer should read. The caller holds the lock.
@@ -257,7 +260,7 @@ func (o *Observer) applyGroups(answers map[string]*described, quiet bool, last, 
 		if event, ok := g.reportCommits(now); ok {
 			o.take([]Event{event}, true)
 		}
-		if answer.gone || isSettled(answer.state) && !answer.failed && !answer.concerns() {
+		if answer.gone || isSettled(answer.state) && !answer.failed && !quiet && !answer.concerns() {
 			delete(o.groups, name)
 			o.take([]Event{{Time: now, Kind: GroupGone, Group: name, Text: "the group has no members and no offsets any more"}}, true)
 		}
@@ -272,59 +275,4 @@ func (o *Observer) take(events []Event, changed bool) {
 	if changed || len(events) > 0 {
 		o.changed()
 	}
-}
-
-// applyTrouble reports that answers are missing, and that they have come again. The caller holds the lock.
-func (o *Observer) applyTrouble(p *problems, now time.Time) {
-	if len(p.all) == 0 {
-		if o.trouble != nil {
-			text := fmt.Sprintf("everything answers again, after %.1f s", now.Sub(o.trouble.Since).Seconds())
-			o.record(Event{Time: now, Kind: Back, Seconds: now.Sub(o.trouble.Since).Seconds(), Text: text})
-			o.changed()
-		}
-		o.troubleSince, o.trouble = time.Time{}, nil
-		return
-	}
-	if o.troubleSince.IsZero() {
-		o.troubleSince = now
-	}
-	worst := slices.MinFunc(p.all, func(a, b problem) int { return rank(a) - rank(b) })
-	wait := troubleTime
-	if kerr.IsRetriable(worst.err) && !unknownTopic(worst.err) {
-		wait = momentTime
-	}
-	if now.Sub(o.troubleSince) < wait {
-		return
-	}
-	err := worst.err
-	if o.Explain != nil {
-		err = o.Explain(err, worst.what)
-	}
-	text := err.Error()
-	if !strings.Contains(text, worst.what) {
-		text = worst.what + ": " + text
-	}
-	if o.trouble == nil {
-		o.record(Event{Time: now, Kind: Lost, Text: text})
-	} else if o.trouble.Error == text {
-		return
-	}
-	o.trouble = &Trouble{Since: o.troubleSince, Error: text, Hint: cli.HintOf(err)}
-	o.changed()
-}
-
-// rank orders problems: an answer explains more than a silence, and the topic matters most.
-func rank(p problem) int {
-	var kafka *kerr.Error
-	switch {
-	case strings.HasPrefix(p.what, "topic ") && errors.As(p.err, &kafka):
-		return 0
-	case errors.As(p.err, &kafka):
-		return 1
-	case p.what == "the cluster":
-		return 2
-	case errors.Is(p.err, context.DeadlineExceeded):
-		return 4
-	}
-	return 3
 }
