@@ -1,0 +1,194 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tkafka/pkg/cli"
+	"tkafka/pkg/settings"
+)
+
+const (
+	// shareDescribeTime limits the questions about a share group before the member joins it.
+	shareDescribeTime = 2 * time.Second
+	// deliveryLimit is how often the brokers deliver a message by default. Only an administrator can ask
+	// for the limit.
+	deliveryLimit = 5 // group.share.delivery.count.limit
+)
+
+// ShareMember is a member of a share group (KIP-932). A broker gives it messages and keeps a lock for
+// each, until the member accepts or releases it.
+type ShareMember struct {
+	*Member
+	joined  bool           // the brokers share their messages with us
+	fetched map[int32]bool // the brokers that have answered a request for messages
+	refused error          // why the last acknowledgement failed
+}
+
+// OpenShare checks the cluster, the topic and the group, as Open does. It also refuses a cluster that has
+// no share groups, and the name of a consumer group.
+func OpenShare(ctx context.Context, program *cli.Program, found *settings.Settings, topic, group string) (
+	*ShareMember, error,
+) {
+	m, err := Open(ctx, program, found, topic, group)
+	if err != nil {
+		return nil, err
+	}
+	m.sharing = true
+	return &ShareMember{Member: m, fetched: make(map[int32]bool)}, m.checkShare(ctx)
+}
+
+// checkShare asks the cluster about the share group, and reports that it is a new one. If the cluster does
+// not answer in time, to join the group will show more.
+func (m *Member) checkShare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shareDescribeTime)
+	defer cancel()
+	client, err := m.cluster.Client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	versions, err := admin.ApiVersions(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, broker := range versions {
+		if _, known := broker.KeyMaxVersion(kmsg.ShareGroupHeartbeat.Int16()); broker.Err == nil && !known {
+			return cli.WithHint(fmt.Errorf("this cluster has no share groups: it is Kafka %s", broker.VersionGuess()),
+				"a share group needs Kafka 4.2 or newer: try go run ./classroom/cluster")
+		}
+	}
+	groups, err := admin.DescribeShareGroups(ctx, m.group)
+	if err == nil {
+		err = groups[m.group].Err
+	}
+	switch {
+	case errors.Is(err, kerr.UnsupportedVersion):
+		return shareProblem(err, m.group)
+	case !errors.Is(err, kerr.GroupIDNotFound):
+		return nil
+	}
+	// The client would try for ever to join a group of another type.
+	if kind := typeOf(ctx, client, m.group); kind != "" && kind != shareType {
+		return cli.WithHint(fmt.Errorf("group %s is a consumer group", m.group), "choose another name for the share group")
+	}
+	m.program.Say("new share group %s: by default it starts at the end of the topic (share.auto.offset.reset=latest)", m.group)
+	return nil
+}
+
+const shareType = "share"
+
+// typeOf returns the type of a group (KIP-848), or "" if there is no such group or no answer.
+func typeOf(ctx context.Context, client *kgo.Client, group string) string {
+	groups, err := kadm.NewClient(client).ListGroups(ctx)
+	if err != nil {
+		return ""
+	}
+	return groups[group].GroupType
+}
+
+// shareProblem returns an error that only a member of a share group gets, or nil.
+func shareProblem(err error, group string) error {
+	switch {
+	case errors.Is(err, kerr.UnsupportedVersion):
+		return cli.WithHint(errors.New("share groups are off on this cluster (share.version=0)"),
+			"ask the staff to type: kafka-features.sh --bootstrap-server HOST:PORT upgrade --feature share.version=1")
+	case errors.Is(err, kerr.GroupMaxSizeReached):
+		return cli.WithHint(fmt.Errorf("group %s has all the members that it can have (group.share.max.size)", group),
+			"choose another name")
+	}
+	return nil
+}
+
+// Options are the options that every member of a share group needs.
+func (s *ShareMember) Options() []kgo.Opt {
+	return append(s.cluster.Options(),
+		kgo.WithHooks(s),
+		kgo.WithContext(s.life),
+		kgo.KeepRetryableFetchErrors(), // as in Options of a Member
+		// The client asks one broker after the other, so that it gets one message at a time.
+		kgo.FetchMaxWait(200*time.Millisecond),  // fetch.max.wait.ms
+		kgo.FetchMaxBytes(fetchBytes),           // fetch.max.bytes
+		kgo.MaxDecompressBatchBytes(batchBytes), // see memory.go
+		// A broker releases the messages of a connection that is closed. By default the client closes one
+		// after 20 seconds without a request, although it may still store a message.
+		kgo.ConnIdleTimeout(9*time.Minute), // connections.max.idle.ms
+	)
+}
+
+// OnBrokerE2E is a hook of kgo: a broker has answered. The brokers of a new group find the end of their
+// partitions with the first request for messages. So the member prints that it has joined when all leaders
+// of the topic have answered, or when one of them answers again: the client asks them in turn.
+func (s *ShareMember) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, answer kgo.BrokerE2E) {
+	if key != kmsg.ShareFetch.Int16() || answer.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	again := s.fetched[broker.NodeID]
+	s.fetched[broker.NodeID] = true
+	done := s.joined || !again && !s.leadersIn(slices.Collect(maps.Keys(s.fetched)))
+	s.joined = s.joined || !done
+	s.mu.Unlock()
+	if !done {
+		s.stopWaiting()
+		s.program.Say("joined share group %s", s.group)
+	}
+}
+
+// leadersIn reports whether all leaders of the topic are among these brokers.
+func (s *ShareMember) leadersIn(brokers []int32) bool {
+	for partition := int32(0); ; partition++ {
+		leader, _, err := s.client.PartitionLeader(s.topic, partition)
+		if leader < 0 || err != nil {
+			return partition > 0
+		}
+		if !slices.Contains(brokers, leader) {
+			return false
+		}
+	}
+}
+
+// Acknowledged is for kgo.ShareAckCallback: the broker has answered what we have accepted or released.
+func (s *ShareMember) Acknowledged(_ *kgo.Client, results kgo.ShareAckResults) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = results.Error()
+}
+
+// Answered reports what became of the message. Flushed is the error of client.FlushAcks. Stored is why
+// the message is not stored: Answered returns it, because it ends the program.
+func (s *ShareMember) Answered(message *kgo.Record, status kgo.AckStatus, flushed, stored error) error {
+	s.mu.Lock()
+	refused := s.refused
+	s.refused = nil
+	s.mu.Unlock()
+	at := place(message)
+	if refused == nil {
+		refused = flushed
+	}
+	switch {
+	case errors.Is(refused, kerr.InvalidRecordState):
+		s.program.Say("%s is not ours any more: its lock has ended (group.share.record.lock.duration.ms)", at)
+	case refused != nil:
+		s.program.Report(fmt.Errorf("%s may come again, because its lock ends within %.0f s (group.share.record.lock.duration.ms): %w",
+			at, time.Until(message.AcquisitionDeadline()).Seconds(), s.explain(refused)))
+	case status == kgo.AckAccept:
+		s.program.Say("%s is accepted", at)
+	case message.DeliveryCount() >= deliveryLimit:
+		s.program.Say("%s is released: after %d deliveries, the brokers give it up by default (group.share.delivery.count.limit=%d)",
+			at, message.DeliveryCount(), deliveryLimit)
+	default:
+		s.program.Say("%s is released, and comes again at once", at)
+	}
+	return stored
+}
