@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -29,6 +27,7 @@ const (
 // each, until the member accepts or releases it.
 type ShareMember struct {
 	*Member
+	fresh   bool           // the group is new
 	joined  bool           // the brokers share their messages with us
 	fetched map[int32]bool // the brokers that have answered a request for messages
 	refused error          // why the last acknowledgement failed
@@ -44,15 +43,16 @@ func OpenShare(ctx context.Context, program *cli.Program, found *settings.Settin
 		return nil, err
 	}
 	m.sharing = true
-	return &ShareMember{Member: m, fetched: make(map[int32]bool)}, m.checkShare(ctx)
+	s := &ShareMember{Member: m, fetched: make(map[int32]bool)}
+	return s, s.check(ctx)
 }
 
-// checkShare asks the cluster about the share group, and reports that it is a new one. If the cluster does
+// check asks the cluster about the share group, and reports that it is a new one. If the cluster does
 // not answer in time, to join the group will show more.
-func (m *Member) checkShare(ctx context.Context) error {
+func (s *ShareMember) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, shareDescribeTime)
 	defer cancel()
-	client, err := m.cluster.Client()
+	client, err := s.cluster.Client()
 	if err != nil {
 		return err
 	}
@@ -68,21 +68,22 @@ func (m *Member) checkShare(ctx context.Context) error {
 				"a share group needs Kafka 4.2 or newer: try go run ./classroom/cluster")
 		}
 	}
-	groups, err := admin.DescribeShareGroups(ctx, m.group)
+	groups, err := admin.DescribeShareGroups(ctx, s.group)
 	if err == nil {
-		err = groups[m.group].Err
+		err = groups[s.group].Err
 	}
 	switch {
 	case errors.Is(err, kerr.UnsupportedVersion):
-		return shareProblem(err, m.group)
+		return shareProblem(err, s.group)
 	case !errors.Is(err, kerr.GroupIDNotFound):
 		return nil
 	}
 	// The client would try for ever to join a group of another type.
-	if kind := typeOf(ctx, client, m.group); kind != "" && kind != shareType {
-		return cli.WithHint(fmt.Errorf("group %s is a consumer group", m.group), "choose another name for the share group")
+	if kind := typeOf(ctx, client, s.group); kind != "" && kind != shareType {
+		return cli.WithHint(fmt.Errorf("group %s is a consumer group", s.group), "choose another name for the share group")
 	}
-	m.program.Say("new share group %s: by default it starts at the end of the topic (share.auto.offset.reset=latest)", m.group)
+	s.fresh = true
+	s.program.Say("new share group %s: by default it starts at the end of the topic (share.auto.offset.reset=latest)", s.group)
 	return nil
 }
 
@@ -127,34 +128,20 @@ func (s *ShareMember) Options() []kgo.Opt {
 }
 
 // OnBrokerE2E is a hook of kgo: a broker has answered. The brokers of a new group find the end of their
-// partitions with the first request for messages. So the member prints that it has joined when all leaders
-// of the topic have answered, or when one of them answers again: the client asks them in turn.
+// partitions with the first request for messages. The client asks the brokers in turn, so all have done so
+// when one of them answers for the second time.
 func (s *ShareMember) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, answer kgo.BrokerE2E) {
 	if key != kmsg.ShareFetch.Int16() || answer.Err() != nil {
 		return
 	}
 	s.mu.Lock()
-	again := s.fetched[broker.NodeID]
+	ready := !s.joined && (!s.fresh || s.fetched[broker.NodeID])
 	s.fetched[broker.NodeID] = true
-	done := s.joined || !again && !s.leadersIn(slices.Collect(maps.Keys(s.fetched)))
-	s.joined = s.joined || !done
+	s.joined = s.joined || ready
 	s.mu.Unlock()
-	if !done {
+	if ready {
 		s.stopWaiting()
 		s.program.Say("joined share group %s", s.group)
-	}
-}
-
-// leadersIn reports whether all leaders of the topic are among these brokers.
-func (s *ShareMember) leadersIn(brokers []int32) bool {
-	for partition := int32(0); ; partition++ {
-		leader, _, err := s.client.PartitionLeader(s.topic, partition)
-		if leader < 0 || err != nil {
-			return partition > 0
-		}
-		if !slices.Contains(brokers, leader) {
-			return false
-		}
 	}
 }
 
@@ -177,8 +164,8 @@ func (s *ShareMember) Answered(message *kgo.Record, status kgo.AckStatus, flushe
 		refused = flushed
 	}
 	switch {
-	case errors.Is(refused, kerr.InvalidRecordState):
-		s.program.Say("%s is not ours any more: its lock has ended (group.share.record.lock.duration.ms)", at)
+	case errors.Is(refused, kerr.InvalidRecordState), refused == nil && time.Now().After(message.AcquisitionDeadline()):
+		s.program.Say("%s: its lock ended before we acknowledged it, so another member may have it (group.share.record.lock.duration.ms)", at)
 	case refused != nil:
 		s.program.Report(fmt.Errorf("%s may come again, because its lock ends within %.0f s (group.share.record.lock.duration.ms): %w",
 			at, time.Until(message.AcquisitionDeadline()).Seconds(), s.explain(refused)))

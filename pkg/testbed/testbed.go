@@ -37,7 +37,7 @@
 //	members GROUP N                   wait, at most 10 seconds, until the group has N members
 //	evict GROUP                       remove all members from the group
 //	delete                            delete the topic
-//	recreate                          delete the topic, and create it again
+//	recreate [PARTITIONS]             delete the topic, and create it again
 //	listen VARIABLE [controller]      set it to an address that accepts connections and never answers,
 //	                                  or, as the port of a KRaft controller does, answers the request
 //	                                  for versions and closes the connection at the next request
@@ -135,6 +135,7 @@ type state struct {
 	ts         *testscript.TestScript // of the current command
 	dir        string                 // the script's working directory
 	topic      string
+	group      string
 	ca         *issuer.CA        // of the embedded cluster
 	embedded   *embedded.Cluster // nil on another cluster
 	config     embedded.Config   // of the script's own cluster
@@ -159,8 +160,8 @@ func setup(env *testscript.Env, e *environment) error {
 	}
 	env.Defer(s.close)
 	id := strings.ToLower(rand.Text()[:8])
-	s.topic = "test-" + id
-	env.Setenv("GROUP", "group-"+id)
+	s.topic, s.group = "test-"+id, "group-"+id
+	env.Setenv("GROUP", s.group)
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("ESCAPES", "\x1b[31mred\n\u009bx") // must not reach a terminal
 
@@ -243,7 +244,8 @@ func (s *state) deleteTopic() {
 		return
 	}
 	for _, name := range groups.Groups() {
-		if offsets, err := s.admin.FetchOffsets(ctx, name); err == nil && offsets.Offsets()[s.topic] != nil {
+		offsets, err := s.admin.FetchOffsets(ctx, name)
+		if strings.HasPrefix(name, s.group) || err == nil && offsets.Offsets()[s.topic] != nil { // a share group has no offsets
 			s.removeMembers(ctx, name) // a member that was killed is in its group for 45 seconds
 			s.admin.DeleteGroup(ctx, name)
 		}
