@@ -145,6 +145,21 @@ func (s *ShareMember) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, answer k
 	}
 }
 
+// Check is Check of a Member. In a topic that was created anew, the group is new, too.
+func (s *ShareMember) Check(ctx context.Context, fetches kgo.Fetches) error {
+	s.mu.Lock()
+	before := s.topicID
+	s.mu.Unlock()
+	err := s.Member.Check(ctx, fetches)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.topicID != before {
+		s.fresh, s.joined = true, false
+		clear(s.fetched)
+	}
+	return err
+}
+
 // Acknowledged is for kgo.ShareAckCallback: the broker has answered what we have accepted or released.
 func (s *ShareMember) Acknowledged(_ *kgo.Client, results kgo.ShareAckResults) {
 	s.mu.Lock()
