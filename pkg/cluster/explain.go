@@ -132,7 +132,7 @@ func (c *Cluster) Explain(err error, what string) error {
 		text = "larger than the broker allows"
 		hint = "the limit is max.message.bytes of the topic, for all messages of a batch together"
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
-		text = what + " has members with another strategy (partition.assignment.strategy)"
+		text = what + " has members with another strategy (partition.assignment.strategy), or is a share group"
 		hint = "choose another group name"
 	case errors.Is(err, kerr.InvalidGroupID):
 		text = what + ": not a group name"

@@ -47,44 +47,50 @@ func OpenShare(ctx context.Context, program *cli.Program, found *settings.Settin
 	return s, s.check(ctx)
 }
 
-// check asks the cluster about the share group, and reports that it is a new one. If the cluster does
-// not answer in time, to join the group will show more.
+// check asks the cluster about the share group, and reports that it is a new one.
 func (s *ShareMember) check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, shareDescribeTime)
-	defer cancel()
 	client, err := s.cluster.Client()
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	if s.fresh, err = CheckShare(ctx, client, s.group); s.fresh {
+		s.program.Say("new share group %s: by default it starts at the end of the topic (share.auto.offset.reset=latest)", s.group)
+	}
+	return err
+}
+
+// CheckShare reports whether the share group is new. It fails if the cluster has no share groups, or if the
+// group is of another type: then the client would try for ever to join it. If the cluster does not answer
+// in time, to join the group will show more.
+func CheckShare(ctx context.Context, client *kgo.Client, group string) (fresh bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, shareDescribeTime)
+	defer cancel()
 	admin := kadm.NewClient(client)
 	versions, err := admin.ApiVersions(ctx)
 	if err != nil {
-		return nil
+		return false, nil
 	}
 	for _, broker := range versions {
 		if _, known := broker.KeyMaxVersion(kmsg.ShareGroupHeartbeat.Int16()); broker.Err == nil && !known {
-			return cli.WithHint(fmt.Errorf("this cluster has no share groups: it is Kafka %s", broker.VersionGuess()),
-				"a share group needs Kafka 4.2 or newer: try go run ./classroom/cluster")
+			return false, cli.WithHint(fmt.Errorf("this cluster has no share groups: its version is %s, and they need Kafka 4.2",
+				broker.VersionGuess()), "try a cluster that has them: go run ./classroom/cluster")
 		}
 	}
-	groups, err := admin.DescribeShareGroups(ctx, s.group)
+	groups, err := admin.DescribeShareGroups(ctx, group)
 	if err == nil {
-		err = groups[s.group].Err
+		err = groups[group].Err
 	}
 	switch {
 	case errors.Is(err, kerr.UnsupportedVersion):
-		return shareProblem(err, s.group)
+		return false, shareProblem(err, group)
 	case !errors.Is(err, kerr.GroupIDNotFound):
-		return nil
+		return false, nil
 	}
-	// The client would try for ever to join a group of another type.
-	if kind := typeOf(ctx, client, s.group); kind != "" && kind != shareType {
-		return cli.WithHint(fmt.Errorf("group %s is a consumer group", s.group), "choose another name for the share group")
+	if kind := typeOf(ctx, client, group); kind != "" && kind != shareType {
+		return false, cli.WithHint(fmt.Errorf("group %s is a consumer group", group), "choose another name for the share group")
 	}
-	s.fresh = true
-	s.program.Say("new share group %s: by default it starts at the end of the topic (share.auto.offset.reset=latest)", s.group)
-	return nil
+	return true, nil
 }
 
 const shareType = "share"
