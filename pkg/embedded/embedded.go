@@ -65,6 +65,9 @@ type Config struct {
 	// have a Retention: kfake does not store the offset of a partition without messages.
 	Retention Retention
 
+	// Versions are those of an older version of Kafka, for tests. Nil means all that kfake knows.
+	Versions *kversion.Versions
+
 	// Say prints a line for the user. Nil prints nothing.
 	Say func(format string, args ...any)
 
@@ -145,7 +148,7 @@ func Start(config Config) (_ *Cluster, err error) {
 		kfake.Ports(c.ports()...),
 		kfake.ListenFn(c.listenerAt),
 		kfake.DefaultNumPartitions(config.Partitions),
-		kfake.MaxVersions(safeVersions()),
+		kfake.MaxVersions(safeVersions(config.Versions)),
 		// The default of real brokers (group.max.session.timeout.ms).
 		kfake.GroupMaxSessionTimeout(30 * time.Minute),
 	}
@@ -176,10 +179,12 @@ func Start(config Config) (_ *Cluster, err error) {
 	return c, nil
 }
 
-// safeVersions are all versions that kfake knows, except version 13 of Produce, which names topics by
+// safeVersions are these versions, or all that kfake knows, except version 13 of Produce, which names topics by
 // ID. If a request has two unknown IDs, for example of deleted topics, kfake confuses them and ends.
-func safeVersions() *kversion.Versions {
-	versions := kversion.Stable()
+func safeVersions(versions *kversion.Versions) *kversion.Versions {
+	if versions == nil {
+		versions = kversion.Stable()
+	}
 	versions.SetMaxKeyVersion(kmsg.Produce.Int16(), 12)
 	return versions
 }

@@ -73,8 +73,8 @@ func CheckShare(ctx context.Context, client *kgo.Client, group string) (fresh bo
 	}
 	for _, broker := range versions {
 		if _, known := broker.KeyMaxVersion(kmsg.ShareGroupHeartbeat.Int16()); broker.Err == nil && !known {
-			return false, cli.WithHint(fmt.Errorf("this cluster has no share groups: its version is %s, and they need Kafka 4.2",
-				broker.VersionGuess()), "try a cluster that has them: go run ./classroom/cluster")
+			return false, cli.WithHint(errors.New("this cluster has no share groups: they need Kafka 4.2 or newer"),
+				"try a cluster that has them: go run ./classroom/cluster")
 		}
 	}
 	groups, err := admin.DescribeShareGroups(ctx, group)

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
@@ -48,6 +49,10 @@ func (s *state) cluster(args []string) {
 	config, user, secure := embedded.Config{}, "student", true
 	for _, arg := range args {
 		name, right, isRight := strings.Cut(arg, "=")
+		if version := kversion.FromString(arg); version != nil {
+			config.Versions = version
+			continue
+		}
 		if !isRight {
 			secure = secure && arg != "plaintext"
 			continue

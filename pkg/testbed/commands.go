@@ -36,7 +36,7 @@ func commands() map[string]scriptCommand {
 		command{"recreate [PARTITIONS]", (*state).recreateTopic},
 		command{"listen VARIABLE [controller]", (*state).listen},
 		command{"credentials FOLDER USER [stranger|expired]", (*state).credentials},
-		command{"cluster [plaintext] [USER=RIGHT...]", (*state).cluster},
+		command{"cluster [plaintext] [VERSION] [USER=RIGHT...]", (*state).cluster},
 	)
 	maps.Copy(all, named(true,
 		command{"lose BROKER", (*state).lose},

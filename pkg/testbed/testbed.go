@@ -15,6 +15,10 @@
 //
 //	[student] skip 'needs a topic of its own'
 //
+// A script that needs share groups begins with
+//
+//	[!sharing] skip 'needs Kafka 4.2'
+//
 // A script finds $TOPIC (16 partitions, empty), $GROUP (not used before), $BROKERS and, in its working
 // directory, the folder auth/. It has testscript's own commands, and these:
 //
@@ -42,7 +46,9 @@
 //	                                  or, as the port of a KRaft controller does, answers the request
 //	                                  for versions and closes the connection at the next request
 //	credentials FOLDER USER [stranger|expired]  issue credentials (only on an embedded cluster)
-//	cluster [plaintext] [USER=RIGHT...]  give the script an embedded cluster of its own; with rights,
+//	cluster [plaintext] [VERSION] [USER=RIGHT...]
+//	                                  give the script an embedded cluster of its own; with the requests
+//	                                  that a version of Kafka has, such as v3.9; with rights,
 //	                                  such as alice=read:topic:$TOPIC, users may do nothing else, and
 //	                                  auth/ is the first user's; alice= has no rights
 //
@@ -124,6 +130,8 @@ func Run(t *testing.T) {
 				return e.folder == "", nil
 			case "student":
 				return e.student != "", nil
+			case "sharing":
+				return e.sharing(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", condition)
 		},
