@@ -29,7 +29,7 @@ type ShareMember struct {
 	*Member
 	fresh   bool           // the group is new
 	joined  bool           // the brokers share their messages with us
-	fetched map[int32]bool // the brokers that have answered a request for messages
+	fetched map[int32]bool // the brokers that have answered a request for messages since the last heartbeat
 	refused error          // why the last acknowledgement failed
 }
 
@@ -43,7 +43,7 @@ func OpenShare(ctx context.Context, program *cli.Program, found *settings.Settin
 		return nil, err
 	}
 	m.sharing = true
-	s := &ShareMember{Member: m, fetched: make(map[int32]bool)}
+	s := &ShareMember{Member: m}
 	return s, s.check(ctx)
 }
 
@@ -133,19 +133,23 @@ func (s *ShareMember) Options() []kgo.Opt {
 	)
 }
 
-// OnBrokerE2E is a hook of kgo: a broker has answered. The brokers of a new group find the end of their
-// partitions with the first request for messages. The client asks the brokers in turn, so all have done so
-// when one of them answers for the second time.
+// OnBrokerE2E is a hook of kgo: a broker has answered. The heartbeat returns the partitions of the member.
+// The brokers of a new group find the end of a partition with the first request for messages. The client
+// asks the brokers in turn, so all have done so when one of them answers for the second time.
 func (s *ShareMember) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, answer kgo.BrokerE2E) {
-	if key != kmsg.ShareFetch.Int16() || answer.Err() != nil {
-		return
-	}
 	s.mu.Lock()
-	ready := !s.joined && (!s.fresh || s.fetched[broker.NodeID])
-	s.fetched[broker.NodeID] = true
-	s.joined = s.joined || ready
+	before := s.joined
+	switch {
+	case s.joined || answer.Err() != nil:
+	case key == kmsg.ShareGroupHeartbeat.Int16():
+		s.fetched = make(map[int32]bool)
+	case key == kmsg.ShareFetch.Int16() && s.fetched != nil:
+		s.joined = !s.fresh || s.fetched[broker.NodeID]
+		s.fetched[broker.NodeID] = true
+	}
+	joined := s.joined && !before
 	s.mu.Unlock()
-	if ready {
+	if joined {
 		s.stopWaiting()
 		s.program.Say("joined share group %s", s.group)
 	}
@@ -160,8 +164,7 @@ func (s *ShareMember) Check(ctx context.Context, fetches kgo.Fetches) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.topicID != before {
-		s.fresh, s.joined = true, false
-		clear(s.fetched)
+		s.fresh, s.joined, s.fetched = true, false, nil
 	}
 	return err
 }
