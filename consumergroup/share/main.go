@@ -50,7 +50,7 @@ func main() {
 		if err != nil {
 			return err
 		}
-		defer member.Leave(client) // releases the message that we hold
+		defer member.Leave(client)                    // releases the message that we hold
 		late, stop := cli.Grace(ctx, cli.LeaveTime/4) // to release it after Ctrl-C
 		defer stop()
 		for {
