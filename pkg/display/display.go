@@ -70,11 +70,9 @@ func (p *Printer) Print(message *kgo.Record) {
 		p.formatted = p.formatter.AppendRecord(p.formatted, message)
 		p.formatted = terminal.EscapeLines(p.formatted)
 	default:
-		// Not a copy: %D, the delivery count, is known only for the record itself.
-		key, value := message.Key, message.Value
-		message.Key, message.Value = terminal.Escape(key), terminal.Escape(value)
-		p.formatted = p.formatter.AppendRecord(p.formatted, message)
-		message.Key, message.Value = key, value
+		shown := *message
+		shown.Key, shown.Value = terminal.Escape(message.Key), terminal.Escape(message.Value)
+		p.formatted = p.formatter.AppendRecord(p.formatted, &shown)
 	}
 	p.out.Write(p.formatted) // a failure is kept for Flush
 }
