@@ -17,6 +17,7 @@ const (
 	producers   = "producers"
 	consumers   = "consumers"
 	autoCommit  = "consumers with auto commit"
+	sharers     = "members of a share group"
 )
 
 // lessons are the parts of the Kafka client that a student must see in main.go. Each row is for a role
@@ -31,6 +32,7 @@ var lessons = map[string][]string{
 	producers:   {"client.Produce()|client.ProduceSync()", "client.Flush()", "kgo.Record{}", "kgo.RequiredAcks()"},
 	consumers:   {"client.PollRecords()|client.PollFetches()", "client.AllowRebalance()", "kgo.ConsumerGroup()", "kgo.ConsumeTopics()", "kgo.ConsumeResetOffset()"},
 	autoCommit:  {"client.MarkCommitRecords()"},
+	sharers:     {"client.PollRecords()", "message.Ack()", "client.FlushAcks()", "kgo.ConsumeTopics()", "kgo.ShareAckCallback()"},
 
 	"commitoffsets/consumer":       {".AtStart()", ".AtEnd()"},
 	"commitoffsets/consumercommit": {"client.CommitRecords()", "kgo.DisableAutoCommit()"},
@@ -51,7 +53,7 @@ func TestLessons(t *testing.T) {
 		}
 	}
 	for row := range lessons {
-		if _, ok := programs[row]; !ok && !slices.Contains([]string{allPrograms, producers, consumers, autoCommit}, row) {
+		if _, ok := programs[row]; !ok && !slices.Contains([]string{allPrograms, producers, consumers, autoCommit, sharers}, row) {
 			t.Errorf("lessons has a row for %s, which is no program", row)
 		}
 	}
@@ -64,6 +66,8 @@ func checkLessons(folder string, file *ast.File) (problems []string) {
 	switch {
 	case used["client.Produce()"] || used["client.ProduceSync()"]:
 		rows = append(rows, producers)
+	case used["kgo.ShareGroup()"]:
+		rows = append(rows, sharers)
 	case used["client.PollRecords()"] || used["client.PollFetches()"]:
 		rows = append(rows, consumers)
 		if !used["kgo.DisableAutoCommit()"] {
@@ -147,6 +151,8 @@ func TestCheckLessons(t *testing.T) {
 		{"commit", "commitoffsets/consumercommit", consumer + `kgo.DisableAutoCommit(); err = client.CommitRecords(ctx, message);`, nil},
 		{"commit elsewhere", "commitoffsets/consumercommit", consumer + `kgo.DisableAutoCommit(); err = member.Commit(ctx, message);`, []string{"client.CommitRecords()"}},
 		{"member", "consumergroup/consumer", consumer + mark + `kgo.OnPartitionsAssigned(assigned); kgo.OnPartitionsRevoked(revoked);`, []string{"kgo.RangeBalancer()"}},
+		{"share member", "consumergroup/share", client + `_ = []kgo.Opt{kgo.ShareGroup(g), kgo.ConsumeTopics(t), kgo.ShareAckCallback(f)}
+			fetches := client.PollRecords(ctx, 1); message.Ack(kgo.AckAccept);`, []string{"client.FlushAcks()"}},
 		{"no key", "consumergroup/producer", producer, []string{"kgo.Record{Key}"}},
 		{"key", "consumergroup/producer", strings.ReplaceAll(producer, "kgo.Record{", "kgo.Record{Key: key, "), nil},
 	} {

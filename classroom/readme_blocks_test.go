@@ -10,7 +10,7 @@ import (
 )
 
 // readmes are the files whose commands are tested.
-var readmes = []string{"README.md", "docker/README.md", "classroom/README.md"}
+var readmes = []string{"README.md", "docker/README.md", "classroom/README.md", "consumergroup/share/README.md"}
 
 // block is something in a README that the tests perform: a fenced block, or "change it back" in the
 // text.

@@ -18,8 +18,11 @@ const issuerName = "tkafka classroom cluster"
 // lifetime is longer than anybody keeps a --data folder.
 const lifetime = 10 * 365 * 24 * time.Hour
 
-// checkFlags returns an error if no cluster can have these topics and ports.
-func checkFlags(topics []string, ports []int) error {
+// mostPartitions is more than a lesson needs, and no problem for the brokers.
+const mostPartitions = 100
+
+// checkFlags returns an error if no cluster can have these topics, partitions and ports.
+func checkFlags(topics []string, partitions int, ports []int) error {
 	if len(topics) == 0 {
 		return errors.New("--topics names no topic")
 	}
@@ -27,6 +30,9 @@ func checkFlags(topics []string, ports []int) error {
 		if err := embedded.CheckTopic(topic); err != nil {
 			return err
 		}
+	}
+	if partitions < 1 || partitions > mostPartitions {
+		return fmt.Errorf("--partitions %d is not between 1 and %d", partitions, mostPartitions)
 	}
 	if len(ports) == 0 {
 		return errors.New("--ports names no port")

@@ -27,7 +27,8 @@ func main() {
 			"is kept in your configuration folder, and only you can read its key.",
 		"go run ./classroom/cluster --topics client60,client61 --data ~/kafka-data")
 	topics := program.Flags.StringSlice("topics", []string{"client60"},
-		"`names` of the topics, 16 partitions each; the credentials are for the first name")
+		"`names` of the topics; the credentials are for the first name")
+	partitions := program.Flags.Int("partitions", embedded.DefaultPartitions, "how many partitions a new topic has")
 	ports := program.Flags.IntSlice("ports", []int{19093, 29093, 39093},
 		"a `port` for each broker; 0 means a free port")
 	data := program.Flags.String("data", "", "`folder` that keeps messages and offsets across restarts "+
@@ -36,14 +37,14 @@ func main() {
 		"`folder` for the credentials (default: the nearest auth/, here or above)")
 
 	program.Run(func(ctx context.Context, _ []string) error {
-		if err := checkFlags(*topics, *ports); err != nil {
+		if err := checkFlags(*topics, *partitions, *ports); err != nil {
 			return &cli.Misuse{Problem: err.Error()}
 		}
 		ca, err := authority(*data)
 		if err != nil {
 			return err
 		}
-		config := embedded.Config{Ports: *ports, Topics: *topics, DataDir: *data, Say: program.Say}
+		config := embedded.Config{Ports: *ports, Topics: *topics, Partitions: *partitions, DataDir: *data, Say: program.Say}
 		if *data == "" {
 			config.Retention = embedded.Retention{Bytes: 256 << 20, Age: time.Hour} // the course's age
 		}

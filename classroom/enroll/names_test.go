@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -26,13 +27,14 @@ func TestCheckName(t *testing.T) {
 		"":                       "empty",
 		".":                      "dot",
 		"..":                     "dot",
-		"anna-maria":             `cut it to "anna"`,
+		"anna-maria":             "",
+		"anna-maria.b-c":         "",
 		"anna_maria":             `cut it to "anna"`,
 		"anna maria":             `cut it to "anna"`,
 		"jürgen":                 `cut it to "j"`,
 		"anna/../../etc":         `cut it to "anna"`,
 		"anna,ou=staff":          `cut it to "anna"`,
-		"-anna":                  "without a name",
+		"-anna":                  "begins with a hyphen",
 		"李":                      "without a name",
 		"__consumer_offsets":     "without a name",
 		strings.Repeat("a", 65):  "65 characters",
@@ -90,7 +92,7 @@ func TestRoster(t *testing.T) {
 		"CSV from a spreadsheet":   {"a.csv", "\ufeffNr;Name;Group\r\n1;anna;\"A;B\"\r\n;;\r\n2;bert;\r\n", "anna bert", ""},
 		"CSV with tabs":            {"a.csv", "name\tid\nanna\t1\n", "anna", ""},
 		"CSV of one column":        {"a.csv", "Name\nanna\n", "anna", ""},
-		"CSV with lines in a cell": {"a.csv", "name,remark\nanna,\"two\nlines\"\nbert-o,\n", "", `a.csv:4: "bert-o"`},
+		"CSV with lines in a cell": {"a.csv", "name,remark\nanna,\"two\nlines\"\nbert_o,\n", "", `a.csv:4: "bert_o"`},
 		"CSV without names":        {"a.csv", "id,surname\n1,anna\n", "", "no column has the name"},
 		"commas without a header":  {"a.txt", "anna,bert\n", "", "no column has the name"},
 		"an empty cell":            {"a.csv", "id,name\n1,anna\n2,\n", "", `a.csv:3: "": the name is empty`},
@@ -100,7 +102,12 @@ func TestRoster(t *testing.T) {
 		"UTF-16":                   {"a.txt", "\xff\xfea\x00n\x00", "", "UTF-8"},
 		"twice":                    {"a.txt", "anna\nbert\nanna\n", "", `a.txt:3: "anna": this is the same user as "anna" in line 1`},
 		"twice but for the case":   {"a.txt", "anna\n\nAnna\n", "", `a.txt:3: "Anna": this is the same user as "anna" in line 1`},
-		"cut":                      {"a.txt", "anna\nanna-maria\n", "", `a.txt:2: "anna-maria": the course's brokers would cut it to "anna"`},
+		"cut":                      {"a.txt", "anna\nanna_maria\n", "", `a.txt:2: "anna_maria": the course's brokers would cut it to "anna"`},
+		"with hyphens":             {"a.txt", "anna-maria\nanna-lena\n", "anna-maria anna-lena", ""},
+		"cut by some brokers":      {"a.txt", "anna\nanna-maria\n", "", `a.txt:2: "anna-maria": some brokers cut it to "anna", and this is the same user as "anna" in line 1`},
+		"the rest of a cut name":   {"a.txt", "anna-maria\nanna\n", "", `a.txt:2: "anna": some brokers cut "anna-maria" to this name`},
+		"cut to the admin":         {"a.txt", "admin-b\n", "", `a.txt:1: "admin-b": some brokers cut it to "admin", and this is the admin`},
+		"cut to a broker":          {"a.txt", "kafka-x\n", "", `a.txt:1: "kafka-x": some brokers cut it to "kafka", and this is the user name of broker kafka-1`},
 		"the admin":                {"a.txt", "Admin\n", "", `a.txt:1: "Admin": this is the admin`},
 		"a broker under the rule":  {"a.txt", "kafka\n", "", `a.txt:1: "kafka": this is the user name of broker kafka-1`},
 	} {
@@ -127,8 +134,39 @@ func TestRoster(t *testing.T) {
 	}
 }
 
+// What the brokers of each rule use as the user: those of the course in 2023 and in 2025, and ours.
+func TestPrincipalRules(t *testing.T) {
+	properties, err := os.ReadFile(filepath.Join("..", "..", "docker", "server.properties"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := regexp.MustCompile(`(?m)^ssl\.principal\.mapping\.rules=RULE:(\S+)/\$1/L,DEFAULT$`).FindSubmatch(properties)
+	if ours == nil {
+		t.Fatal("docker/server.properties has no such rule")
+	}
+	rules := []*regexp.Regexp{
+		regexp.MustCompile(`^.*[Cc][Nn]=([a-zA-Z0-9.]*).*$`),
+		regexp.MustCompile(`^.*[Cc][Nn]=([a-zA-Z0-9-.]*).*$`),
+		regexp.MustCompile(string(ours[1])),
+	}
+	for subject, want := range map[string][3]string{
+		"CN=client1":             {"client1", "client1", "client1"},
+		"CN=Anna-Maria":          {"anna", "anna-maria", "anna-maria"},
+		"CN=kafka-1,O=course":    {"kafka", "kafka-1", "kafka-1"},
+		"CN=anna.b-c,OU=a,C=DE":  {"anna.b", "anna.b-c", "anna.b-c"},
+		"CN=anna_maria,O=course": {"anna", "anna", "anna_maria"},
+	} {
+		for i, rule := range rules {
+			found := rule.FindStringSubmatch(subject)
+			if found == nil || strings.ToLower(found[1]) != want[i] {
+				t.Errorf("%s, rule %d: user %q, want %q", subject, i, found, want[i])
+			}
+		}
+	}
+}
+
 func TestAcceptReportsAllRefusals(t *testing.T) {
-	list := roster{file: "r", lines: []line{{1, "anna"}, {2, "a-b"}, {3, "c-d"}}}
+	list := roster{file: "r", lines: []line{{1, "anna"}, {2, "a_b"}, {3, "c_d"}}}
 	_, err := class(t.TempDir()).accept(program(t), list)
 	if err == nil || err.Error() != "2 of 3 names refused, nothing was done" {
 		t.Error(err)

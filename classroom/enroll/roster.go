@@ -111,11 +111,17 @@ func parseColumn(text, separator string, column int) (lines []line, err error) {
 // refusal, with the line and the reason.
 func (r roster) students(nodes []string) (names []string, refusals []string) {
 	taken := reserved(nodes)
+	cuts := make(map[string]string) // a name without its hyphen and the rest, and the name
 	for _, line := range r.lines {
 		name := user(line.name)
 		err := checkName(name)
+		cut := beforeHyphen.FindString(name)
 		if other, ok := taken[name]; ok && err == nil {
 			err = fmt.Errorf("this is %s", other)
+		} else if other, ok := taken[cut]; ok && err == nil {
+			err = fmt.Errorf("some brokers cut it to %q, and this is %s", cut, other)
+		} else if other, ok := cuts[name]; ok && err == nil {
+			err = fmt.Errorf("some brokers cut %q to this name", other)
 		}
 		if err != nil {
 			refusal := fmt.Sprintf("%q: %v", line.name, err)
@@ -124,6 +130,9 @@ func (r roster) students(nodes []string) (names []string, refusals []string) {
 			}
 			refusals = append(refusals, refusal)
 			continue
+		}
+		if cut != name {
+			cuts[cut] = name
 		}
 		taken[name] = fmt.Sprintf("the same user as %q in line %d", line.name, line.number)
 		names = append(names, name)
@@ -134,13 +143,17 @@ func (r roster) students(nodes []string) (names []string, refusals []string) {
 // adminName is the user who may do everything: the brokers' settings name it as a super user.
 const adminName = "admin"
 
-// userName matches the part of a certificate's name that the course's brokers use as the user:
+// userName matches the part of a certificate's name that the course's brokers use as the user. Their rule
+// of 2025 is
 //
-//	ssl.principal.mapping.rules=RULE:^.*[Cc][Nn]=([a-zA-Z0-9.]*).*$/$1/L
+//	ssl.principal.mapping.rules=RULE:^.*[Cc][Nn]=([a-zA-Z0-9-.]*).*$/$1/L
 //
-// They cut the name at the first other character. anna-maria and anna would be one user, with the
-// same rights.
-var userName = regexp.MustCompile(`^[a-zA-Z0-9.]*`)
+// They cut the name at the first other character.
+var userName = regexp.MustCompile(`^[a-zA-Z0-9.-]*`)
+
+// beforeHyphen matches what the course's brokers of 2023 use: their rule also cuts at a hyphen. There,
+// anna-maria has the rights of anna, and no others. So a class cannot have both names.
+var beforeHyphen = regexp.MustCompile(`^[a-zA-Z0-9.]*`)
 
 // deviceName matches names that Windows does not allow for a folder.
 var deviceName = regexp.MustCompile(`^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`)
@@ -155,9 +168,11 @@ func checkName(name string) error {
 	case name == "":
 		return errors.New("the name is empty")
 	case cut == "":
-		return errors.New("the course's brokers would see a user without a name: only letters a-z, digits and dots are allowed")
+		return errors.New("the course's brokers would see a user without a name: only letters a-z, digits, dots and hyphens are allowed")
 	case cut != name:
-		return fmt.Errorf("the course's brokers would cut it to %q: only letters a-z, digits and dots are allowed", cut)
+		return fmt.Errorf("the course's brokers would cut it to %q: only letters a-z, digits, dots and hyphens are allowed", cut)
+	case strings.HasPrefix(name, "-"):
+		return errors.New("it begins with a hyphen, as a flag does")
 	case len(name) > 64: // RFC 5280, ub-common-name; a topic or a folder may be longer
 		return fmt.Errorf("it has %d characters, a certificate allows 64", len(name))
 	case strings.HasPrefix(name, "."), strings.HasSuffix(name, "."):
@@ -171,11 +186,11 @@ func checkName(name string) error {
 }
 
 // reserved returns the users that no student may be, each with the reason. A broker is a user, too, and
-// the brokers cut its name: kafka-1 becomes kafka.
+// the brokers of 2023 cut its name: kafka-1 becomes kafka.
 func reserved(nodes []string) map[string]string {
 	users := map[string]string{adminName: "the admin"}
 	for _, node := range nodes {
-		if cut := userName.FindString(node); cut != node {
+		if cut := beforeHyphen.FindString(node); cut != node {
 			users[cut] = "the user name of broker " + node
 		}
 		users[node] = "a broker"

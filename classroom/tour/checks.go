@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -311,6 +312,96 @@ func sameKeySamePartition(members ...[]string) error {
 	}
 	if len(partitions) == len(messages) {
 		return errors.New("no key came twice")
+	}
+	return nil
+}
+
+// delivery is a message as a member of a share group prints it.
+type delivery struct {
+	place string // partition 5, offset 3
+	value string
+	count int
+}
+
+var (
+	deliveryLine = regexp.MustCompile(`^(partition \d+, offset \d+), key .*, value (.*), delivery (\d+)$`)
+	acceptedLine = regexp.MustCompile(`^(partition \d+, offset \d+) is accepted$`)
+)
+
+// deliveries reads what a member of a share group has printed.
+func deliveries(printed []string) (all []delivery, err error) {
+	for _, line := range printed {
+		found := deliveryLine.FindStringSubmatch(line)
+		if found == nil {
+			return nil, fmt.Errorf("a member of the share group printed %q", line)
+		}
+		count, err := strconv.Atoi(found[3])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, delivery{found[1], found[2], count})
+	}
+	return all, nil
+}
+
+// values returns the values of the messages.
+func values(all []delivery) (values []string) {
+	for _, d := range all {
+		values = append(values, d.value)
+	}
+	return values
+}
+
+// accepted returns the places of the messages that a member has accepted.
+func accepted(reported []string) (places []string) {
+	for _, line := range reported {
+		if found := acceptedLine.FindStringSubmatch(line); found != nil {
+			places = append(places, found[1])
+		}
+	}
+	return places
+}
+
+// acceptedOnce checks that the first member accepted each of the messages, once, and the second member
+// accepted none.
+func acceptedOnce(messages, printed, first, second []string) error {
+	all, err := deliveries(printed)
+	if err != nil {
+		return err
+	}
+	if places := accepted(second); len(places) > 0 {
+		return fmt.Errorf("member 2 accepted %s", places[0])
+	}
+	valueAt := make(map[string]string)
+	for _, d := range all {
+		valueAt[d.place] = d.value
+	}
+	var values []string
+	for _, place := range accepted(first) {
+		values = append(values, valueAt[place])
+	}
+	return printedExactly(values, messages)
+}
+
+// deliveredAgain checks that the brokers delivered these messages twice, and all others once.
+func deliveredAgain(twice []string, members ...[]string) error {
+	all, err := deliveries(slices.Concat(members...))
+	if err != nil {
+		return err
+	}
+	counts := make(map[string][]int)
+	for _, d := range all {
+		counts[d.value] = append(counts[d.value], d.count)
+	}
+	for _, value := range slices.Sorted(maps.Keys(counts)) {
+		want := []int{1}
+		if slices.Contains(twice, value) {
+			want = []int{1, 2}
+		}
+		slices.Sort(counts[value])
+		if !slices.Equal(counts[value], want) {
+			return fmt.Errorf("%q came with the delivery counts %d, not %d", value, counts[value], want)
+		}
 	}
 	return nil
 }

@@ -32,6 +32,12 @@ func TestChecks(t *testing.T) {
 	}
 	low, high, all := member("assigned 2 of 4 partitions: 0-1"), member("assigned 2 of 4 partitions: 2-3, lost 0-1"), member("assigned 4 of 4 partitions: 0-3")
 	const (
+		aAccepted  = "partition 0, offset 0 is accepted"
+		bAccepted  = "partition 3, offset 0 is accepted"
+		aDelivered = "partition 0, offset 0, key 0, value a, delivery 1"
+		bDelivered = "partition 3, offset 0, key 1, value b, delivery 1"
+		bAgain     = "partition 3, offset 0, key 1, value b, delivery 2"
+
 		one   = "partition 0, offset 0, key 0, value 1"
 		two   = "partition 3, offset 0, key 1, value 2"
 		three = "partition 0, offset 1, key 0, value 3"
@@ -49,6 +55,15 @@ func TestChecks(t *testing.T) {
 		{"among older ones", printedOnce([]string{"old", "old", "a"}, []string{"a"}), ""},
 		{"missing among older ones", printedOnce([]string{"old"}, []string{"a"}), `"a" is missing`},
 		{"twice among older ones", printedOnce([]string{"a", "old", "a"}, []string{"a"}), "2 times"},
+
+		{"accepted", acceptedOnce([]string{"a", "b"}, []string{aDelivered, bAgain}, []string{aAccepted, bAccepted}, nil), ""},
+		{"not accepted", acceptedOnce([]string{"a", "b"}, []string{aDelivered, bAgain}, []string{aAccepted}, nil), `"b" is missing`},
+		{"accepted twice", acceptedOnce([]string{"a"}, []string{aDelivered}, []string{aAccepted, aAccepted}, nil), "2 times"},
+		{"accepted by the other one", acceptedOnce([]string{"a"}, []string{aDelivered}, []string{aAccepted}, []string{bAccepted}), "member 2 accepted"},
+		{"delivered again", deliveredAgain([]string{"b"}, []string{aDelivered, bAgain}, []string{bDelivered}), ""},
+		{"not delivered again", deliveredAgain([]string{"b"}, []string{aDelivered}, []string{bDelivered}), `"b" came with the delivery counts [1], not [1 2]`},
+		{"another one again", deliveredAgain(nil, []string{aDelivered, bAgain}, []string{bDelivered}), `"b" came with the delivery counts [1 2], not [1]`},
+		{"no delivery", deliveredAgain(nil, []string{one}), "printed"},
 
 		{"in order", inOrder([]string{"a1", "b1", "a2"}, places), ""},
 		{"out of order", inOrder([]string{"a2", "b1", "a1"}, places), `in partition 1, "a1" came after "a2"`},

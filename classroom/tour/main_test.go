@@ -124,7 +124,7 @@ func TestOwnCluster(t *testing.T) {
 	tour, problems := command(t, "--pause")
 	tour.Stdin = strings.NewReader("\n\n") // then the input ends, and the tour does not wait
 	text := allOK(t, tour, problems)
-	if pauses := strings.Count(text, "Press Enter"); pauses != 8 {
+	if pauses := strings.Count(text, "Press Enter"); pauses != 10 {
 		t.Errorf("%d pauses", pauses)
 	}
 	beginning, _, _ := strings.Cut(text, sections[0].name)

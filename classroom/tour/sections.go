@@ -6,7 +6,10 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"tkafka/pkg/group"
 )
 
 // sections is the tutorial, in its order.
@@ -14,6 +17,7 @@ var sections = []section{
 	{"1. A producer and a consumer", simple},
 	{"2. Committed offsets", commitOffsets},
 	{"3. Consumer groups", consumerGroups},
+	{"4. Share groups", shareGroups},
 }
 
 func simple(t *tour) {
@@ -169,6 +173,44 @@ func consumerGroups(t *tour) {
 		reachedOne(all, first.printed(), second.printed()),
 		reachedNone(slices.Concat(between, afterwards), first.printed())))
 	t.check("messages with the same key are in the same partition", sameKeySamePartition(first.printed(), second.printed()))
+}
+
+func shareGroups(t *tour) {
+	name := t.kafka.group("share_group_1")
+	if _, err := group.CheckShare(t.ctx, t.kafka.client, name); err != nil {
+		t.screen.say("\n", "This section is skipped: "+err.Error()+".")
+		return
+	}
+	t.step("Two members share the messages, and each message is accepted.",
+		"Member 2 needs an hour to store a message. So it holds the first one that it gets. Member 1 stores each "+
+			"message in a moment. It releases the message \"broken\" once, as if it could not store it.")
+	broken := t.kafka.unique("broken")
+	first := t.start("member 1", "consumergroup/share", t.kafka.topic, name, "--store-time", "10ms", "--fail", "broken")
+	t.awaitJoined(first)
+	second := t.start("member 2", "consumergroup/share", t.kafka.topic, name, "--store-time", "1h")
+	t.awaitJoined(second)
+	all := append(numbers(101, 112), broken...)
+	t.send(all, "consumergroup/producer", t.kafka.topic)
+	t.await("message from member 2", func() bool { return len(second.printed()) > 0 }, second)
+
+	t.step("Member 2 is stopped, and its message comes again.",
+		"Member 2 releases the message that it holds. Member 1 gets this message, and all others.")
+	t.stop(second)
+	t.await("acceptance of each message", func() bool { return len(accepted(first.reported())) >= len(all) }, first)
+	t.stop(first)
+	held, err := deliveries(second.printed())
+	t.must(err)
+	t.check("member 2 accepted nothing, and member 1 accepted each message once",
+		acceptedOnce(all, first.printed(), first.reported(), second.reported()))
+	t.check("the two messages that were released came again, with delivery count 2, and no others",
+		deliveredAgain(append(values(held), broken...), first.printed(), second.printed()))
+}
+
+// awaitJoined waits until a member of a share group reports that it gets messages.
+func (t *tour) awaitJoined(p *program) {
+	t.await("joined line from "+p.label, func() bool {
+		return slices.ContainsFunc(p.reported(), func(line string) bool { return strings.Contains(line, "joined share group") })
+	}, p)
 }
 
 // awaitAssigned waits until a member reports its partitions. It receives each message that is sent

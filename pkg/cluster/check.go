@@ -42,6 +42,9 @@ func (c *Cluster) check(ctx context.Context, needs Needs) error {
 		pending++
 		go func() {
 			metadata, err := c.metadata(ctx, address, needs.Topic)
+			if closedAtOnce(err) && c.isController(ctx, address) {
+				err = errController
+			}
 			incoming <- answer{address, metadata, err}
 		}()
 	}
@@ -139,6 +142,18 @@ func (c *Cluster) metadata(ctx context.Context, address, topic string) (*kmsg.Me
 		req.Topics = []kmsg.MetadataRequestTopic{named}
 	}
 	return request[*kmsg.MetadataResponse](ctx, c, address, req)
+}
+
+// isController reports whether the port at the address is one for controllers (KIP-500): it answers the
+// request for versions, and its answer contains no request for metadata. It closes the connection of a
+// client that sends any other request.
+func (c *Cluster) isController(ctx context.Context, address string) bool {
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.ClientSoftwareName, req.ClientSoftwareVersion = c.program.Name, "1" // KIP-511: not empty
+	resp, err := request[*kmsg.ApiVersionsResponse](ctx, c, address, req)
+	return err == nil && resp.ErrorCode == 0 && !slices.ContainsFunc(resp.ApiKeys, func(key kmsg.ApiVersionsResponseApiKey) bool {
+		return key.ApiKey == kmsg.Metadata.Int16()
+	})
 }
 
 // answers reports whether the broker at the address answers requests.

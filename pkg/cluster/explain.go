@@ -27,11 +27,10 @@ type problem struct{ cause, hint string }
 func (c *Cluster) diagnose(address string, err error) problem {
 	text := err.Error()
 	var (
-		refused  *tlsconf.BrokerError
-		notTLS   tls.RecordHeaderError
-		noName   *net.DNSError
-		cutShort *kgo.ErrFirstReadEOF
-		timeout  net.Error
+		refused *tlsconf.BrokerError
+		notTLS  tls.RecordHeaderError
+		noName  *net.DNSError
+		timeout net.Error
 	)
 	switch {
 	case errors.As(err, &refused) && cli.HintOf(refused.Err) != "":
@@ -44,8 +43,9 @@ func (c *Cluster) diagnose(address string, err error) problem {
 		return problem{"the program at this address does not use TLS", isItTheTLSPort}
 	case strings.Contains(text, "appear to be a tls alert"):
 		return c.plaintextToTLS()
-	case errors.As(err, &cutShort), errors.Is(err, io.EOF),
-		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, errController):
+		return problem{err.Error(), "clients use another port of this cluster: ask the staff, or try 19092, 29092 and 39092"}
+	case closedAtOnce(err):
 		switch {
 		case c.checked: // a broker that stops
 			return problem{cause: "the connection was closed at once"}
@@ -66,6 +66,15 @@ func (c *Cluster) diagnose(address string, err error) problem {
 		return problem{cause: system.Error()}
 	}
 	return problem{cause: strings.TrimPrefix(text, "unable to dial: ")}
+}
+
+// errController is the error of a port that is not for clients.
+var errController = errors.New("this is the port of a controller, which answers no client")
+
+// closedAtOnce reports whether the other side has closed the connection instead of an answer.
+func closedAtOnce(err error) bool {
+	var first *kgo.ErrFirstReadEOF
+	return errors.As(err, &first) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 const isItTheTLSPort = "is this the TLS port of a Kafka broker?"
@@ -123,7 +132,7 @@ func (c *Cluster) Explain(err error, what string) error {
 		text = "larger than the broker allows"
 		hint = "the limit is max.message.bytes of the topic, for all messages of a batch together"
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
-		text = what + " has members with another strategy (partition.assignment.strategy)"
+		text = what + " has members with another strategy (partition.assignment.strategy), or is a share group"
 		hint = "choose another group name"
 	case errors.Is(err, kerr.InvalidGroupID):
 		text = what + ": not a group name"

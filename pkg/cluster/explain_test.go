@@ -51,6 +51,8 @@ func TestDiagnose(t *testing.T) {
 			"the program at this address does not use TLS: is this the TLS port of a Kafka broker?"},
 		{"closed at once", overTLS, fmt.Errorf("x: %w", io.EOF),
 			"the connection was closed at once: is this the TLS port of a Kafka broker?"},
+		{"a controller", overTLS, errController,
+			"this is the port of a controller, which answers no client: clients use another port of this cluster: ask the staff, or try 19092, 29092 and 39092"},
 		{"plaintext to a TLS port, Java", plaintext,
 			errors.New("invalid large response size 352518912 > limit 104857600; the first three bytes received appear to be a tls alert record for TLS v1.2"),
 			"the broker expects TLS, and this client uses plaintext: remove security.protocol=PLAINTEXT from auth/client-ssl.properties"},

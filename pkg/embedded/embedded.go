@@ -52,8 +52,10 @@ type Config struct {
 	// Ports has the port of each broker. 0 means a free port, and an empty list means 0, 0, 0.
 	Ports []int
 
-	// Topics are created at the start if they do not exist, with DefaultPartitions each.
-	Topics []string
+	// Topics are created at the start if they do not exist, with this many Partitions each. 0 means
+	// DefaultPartitions.
+	Topics     []string
+	Partitions int
 
 	// DataDir is a folder that keeps messages, topics and committed offsets across restarts. If it does
 	// not exist, it is created. One cluster at a time can use it. Empty keeps everything in memory.
@@ -62,6 +64,9 @@ type Config struct {
 	// Retention limits what the topics keep. The zero value keeps everything. A cluster with a DataDir cannot
 	// have a Retention: kfake does not store the offset of a partition without messages.
 	Retention Retention
+
+	// Versions are those of an older version of Kafka, for tests. Nil means all that kfake knows.
+	Versions *kversion.Versions
 
 	// Say prints a line for the user. Nil prints nothing.
 	Say func(format string, args ...any)
@@ -95,6 +100,9 @@ type Cluster struct {
 func Start(config Config) (_ *Cluster, err error) {
 	if len(config.Ports) == 0 {
 		config.Ports = []int{0, 0, 0}
+	}
+	if config.Partitions == 0 {
+		config.Partitions = DefaultPartitions
 	}
 	if config.limits == (limits{}) {
 		config.limits = defaultLimits
@@ -139,8 +147,8 @@ func Start(config Config) (_ *Cluster, err error) {
 	options := []kfake.Opt{
 		kfake.Ports(c.ports()...),
 		kfake.ListenFn(c.listenerAt),
-		kfake.DefaultNumPartitions(DefaultPartitions),
-		kfake.MaxVersions(safeVersions()),
+		kfake.DefaultNumPartitions(config.Partitions),
+		kfake.MaxVersions(safeVersions(config.Versions)),
 		// The default of real brokers (group.max.session.timeout.ms).
 		kfake.GroupMaxSessionTimeout(30 * time.Minute),
 	}
@@ -157,7 +165,7 @@ func Start(config Config) (_ *Cluster, err error) {
 	if c.kfake, err = kfake.NewCluster(options...); err != nil {
 		return nil, err
 	}
-	if err := c.prepare(config.Topics); err != nil {
+	if err := c.prepare(config); err != nil {
 		return nil, err
 	}
 	if config.Retention != (Retention{}) {
@@ -171,17 +179,19 @@ func Start(config Config) (_ *Cluster, err error) {
 	return c, nil
 }
 
-// safeVersions are all versions that kfake knows, except version 13 of Produce, which names topics by
+// safeVersions are these versions, or all that kfake knows, except version 13 of Produce, which names topics by
 // ID. If a request has two unknown IDs, for example of deleted topics, kfake confuses them and ends.
-func safeVersions() *kversion.Versions {
-	versions := kversion.Stable()
+func safeVersions(versions *kversion.Versions) *kversion.Versions {
+	if versions == nil {
+		versions = kversion.Stable()
+	}
 	versions.SetMaxKeyVersion(kmsg.Produce.Int16(), 12)
 	return versions
 }
 
 // prepare finds out which requests kfake knows, and creates the topics. It runs before any client is
 // accepted.
-func (c *Cluster) prepare(topics []string) error {
+func (c *Cluster) prepare(config Config) error {
 	client, err := c.Client()
 	if err != nil {
 		return err
@@ -209,10 +219,10 @@ func (c *Cluster) prepare(topics []string) error {
 		l.requests = known
 	}
 
-	if len(topics) == 0 {
+	if len(config.Topics) == 0 {
 		return nil
 	}
-	created, err := admin.CreateTopics(ctx, DefaultPartitions, -1, nil, topics...)
+	created, err := admin.CreateTopics(ctx, int32(config.Partitions), -1, nil, config.Topics...)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (m *Member) leaveOnce(client *kgo.Client) {
 	defer cancel()
 	left := make(chan error, 1)
 	go func() {
-		if rebalancing {
+		if rebalancing && !m.sharing {
 			left <- m.leaveNow(ctx)
 			return
 		}

@@ -46,6 +46,7 @@ type Member struct {
 	giveUp     func()          // ends it
 	latest     bool            // auto.offset.reset
 	autoCommit bool            // enable.auto.commit
+	sharing    bool            // of a share group
 
 	mu         sync.Mutex
 	topicID    topicID   // of the topic that the client reads
@@ -243,8 +244,11 @@ func (m *Member) fatal(ctx context.Context, err error) error {
 	case isFinal(err), isAnew(err) != nil, errors.Is(err, kgo.ErrClientClosed):
 		return err
 	}
-	var removed *kgo.ErrGroupSession
-	if err != errNotYet && !errors.As(err, &removed) { // OnGroupManageError reports it
+	var session *kgo.ErrGroupSession
+	switch ended := errors.As(err, &session); {
+	case ended && m.sharing: // the client tries again itself if that can help
+		return err
+	case err != errNotYet && !ended: // OnGroupManageError reports it
 		m.trouble(m.cluster.Explain(err, "topic "+m.topic))
 	}
 	return nil
@@ -266,6 +270,9 @@ func isAnswer(err error) bool {
 func (m *Member) explain(err error) error {
 	if aboutTopic(err) {
 		return m.cluster.Explain(err, "topic "+m.topic)
+	}
+	if problem := shareProblem(err, m.group); m.sharing && problem != nil {
+		return problem
 	}
 	return m.cluster.Explain(err, "group "+m.group)
 }

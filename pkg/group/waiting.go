@@ -59,6 +59,13 @@ func (m *Member) reportWaiting(ctx context.Context, w *waiting) {
 		return
 	}
 	m.sayWaiting(w, "joining group "+m.group)
+	if m.sharing { // it has no rebalance
+		return
+	}
+	if typeOf(ctx, m.client, m.group) == shareType { // the client tries for ever
+		m.sayWaiting(w, "group "+m.group+" is a share group, which this program cannot join: choose another name")
+		return
+	}
 	members, since := []string(nil), time.Now()
 	for {
 		now, rebalancing := m.rebalancing(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
@@ -47,6 +49,10 @@ func (s *state) cluster(args []string) {
 	config, user, secure := embedded.Config{}, "student", true
 	for _, arg := range args {
 		name, right, isRight := strings.Cut(arg, "=")
+		if version := kversion.FromString(arg); version != nil {
+			config.Versions = version
+			continue
+		}
 		if !isRight {
 			secure = secure && arg != "plaintext"
 			continue
@@ -186,8 +192,8 @@ func (s *state) listen(args []string) {
 	}
 }
 
-// control does what the port of a KRaft controller does: it answers the request for versions, and closes
-// the connection at the next request.
+// control does what the port of a KRaft controller does: it answers the request for versions, without
+// the requests of clients, and closes the connection at the next request.
 func (s *state) control(listener net.Listener) {
 	for {
 		client, err := listener.Accept()
@@ -201,22 +207,53 @@ func (s *state) control(listener net.Listener) {
 				return
 			}
 			defer broker.Close()
-			if pass(client, broker) == nil && pass(broker, client) == nil {
-				client.Read(make([]byte, 1))
+			for passVersions(client, broker) == nil {
 			}
 		}()
 	}
 }
 
-// pass copies one request or one answer.
-func pass(from, to net.Conn) error {
+// passVersions passes a request for versions, and removes the requests of clients from the answer: those
+// that a client looks for.
+func passVersions(client, broker net.Conn) error {
+	request, err := readFrame(client)
+	if err != nil {
+		return err
+	}
+	key, version := int16(binary.BigEndian.Uint16(request)), int16(binary.BigEndian.Uint16(request[2:]))
+	if key != kmsg.ApiVersions.Int16() {
+		return errors.New("not for a controller")
+	}
+	if err := writeFrame(broker, request); err != nil {
+		return err
+	}
+	answer, err := readFrame(broker)
+	if err != nil {
+		return err
+	}
+	const header = 4 // the correlation ID
+	resp := kmsg.NewPtrApiVersionsResponse()
+	resp.SetVersion(version)
+	if err := resp.ReadFrom(answer[header:]); err != nil {
+		return err
+	}
+	resp.ApiKeys = slices.DeleteFunc(resp.ApiKeys, func(known kmsg.ApiVersionsResponseApiKey) bool {
+		return known.ApiKey == kmsg.Metadata.Int16() || known.ApiKey == kmsg.Produce.Int16()
+	})
+	return writeFrame(client, resp.AppendTo(answer[:header]))
+}
+
+func readFrame(from net.Conn) ([]byte, error) {
 	size := make([]byte, 4)
 	if _, err := io.ReadFull(from, size); err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := to.Write(size); err != nil {
-		return err
-	}
-	_, err := io.CopyN(to, from, int64(binary.BigEndian.Uint32(size)))
+	frame := make([]byte, binary.BigEndian.Uint32(size))
+	_, err := io.ReadFull(from, frame)
+	return frame, err
+}
+
+func writeFrame(to net.Conn, frame []byte) error {
+	_, err := to.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...))
 	return err
 }

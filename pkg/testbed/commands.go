@@ -34,10 +34,10 @@ func commands() map[string]scriptCommand {
 		command{"members GROUP N", (*state).members},
 		command{"evict GROUP", (*state).evict},
 		command{"delete", (*state).deleteOwnTopic},
-		command{"recreate", (*state).recreateTopic},
+		command{"recreate [PARTITIONS]", (*state).recreateTopic},
 		command{"listen VARIABLE [controller]", (*state).listen},
 		command{"credentials FOLDER USER [stranger|expired]", (*state).credentials},
-		command{"cluster [plaintext] [USER=RIGHT...]", (*state).cluster},
+		command{"cluster [plaintext] [VERSION] [USER=RIGHT...]", (*state).cluster},
 	)
 	maps.Copy(all, named(true,
 		command{"lose BROKER", (*state).lose},

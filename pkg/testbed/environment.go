@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/embedded"
+	"tkafka/pkg/group"
 	"tkafka/pkg/issuer"
 	"tkafka/pkg/localcluster"
 	"tkafka/pkg/settings"
@@ -67,6 +69,20 @@ func (e *environment) useFolder(folder string) error {
 		return fmt.Errorf("cannot create topics: %w", err)
 	}
 	return nil
+}
+
+// sharing reports whether the cluster has share groups. An embedded cluster has them.
+func (e *environment) sharing() bool {
+	if e.folder == "" {
+		return true
+	}
+	client, err := e.client()
+	if err != nil {
+		return true
+	}
+	defer client.Close()
+	_, err = group.CheckShare(context.Background(), client, "test-sharing")
+	return err == nil
 }
 
 func (e *environment) client(options ...kgo.Opt) (*kgo.Client, error) {

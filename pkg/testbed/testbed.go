@@ -15,6 +15,10 @@
 //
 //	[student] skip 'needs a topic of its own'
 //
+// A script that needs share groups begins with
+//
+//	[!sharing] skip 'needs Kafka 4.2'
+//
 // A script finds $TOPIC (16 partitions, empty), $GROUP (not used before), $BROKERS and, in its working
 // directory, the folder auth/. It has testscript's own commands, and these:
 //
@@ -38,12 +42,14 @@
 //	members GROUP N                   wait, at most 10 seconds, until the group has N members
 //	evict GROUP                       remove all members from the group
 //	delete                            delete the topic
-//	recreate                          delete the topic, and create it again
+//	recreate [PARTITIONS]             delete the topic, and create it again
 //	listen VARIABLE [controller]      set it to an address that accepts connections and never answers,
 //	                                  or, as the port of a KRaft controller does, answers the request
 //	                                  for versions and closes the connection at the next request
 //	credentials FOLDER USER [stranger|expired]  issue credentials (only on an embedded cluster)
-//	cluster [plaintext] [USER=RIGHT...]  give the script an embedded cluster of its own; with rights,
+//	cluster [plaintext] [VERSION] [USER=RIGHT...]
+//	                                  give the script an embedded cluster of its own; with the requests
+//	                                  that a version of Kafka has, such as v3.9; with rights,
 //	                                  such as alice=read:topic:$TOPIC, users may do nothing else, and
 //	                                  auth/ is the first user's; alice= has no rights
 //
@@ -125,6 +131,8 @@ func Run(t *testing.T) {
 				return e.folder == "", nil
 			case "student":
 				return e.student != "", nil
+			case "sharing":
+				return e.sharing(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", condition)
 		},
@@ -136,6 +144,7 @@ type state struct {
 	ts         *testscript.TestScript // of the current command
 	dir        string                 // the script's working directory
 	topic      string
+	group      string
 	ca         *issuer.CA        // of the embedded cluster
 	embedded   *embedded.Cluster // nil on another cluster
 	config     embedded.Config   // of the script's own cluster
@@ -160,8 +169,8 @@ func setup(env *testscript.Env, e *environment) error {
 	}
 	env.Defer(s.close)
 	id := strings.ToLower(rand.Text()[:8])
-	s.topic = "test-" + id
-	env.Setenv("GROUP", "group-"+id)
+	s.topic, s.group = "test-"+id, "group-"+id
+	env.Setenv("GROUP", s.group)
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("ESCAPES", "\x1b[31mred\n\u009bx") // must not reach a terminal
 
@@ -244,7 +253,8 @@ func (s *state) deleteTopic() {
 		return
 	}
 	for _, name := range groups.Groups() {
-		if offsets, err := s.admin.FetchOffsets(ctx, name); err == nil && offsets.Offsets()[s.topic] != nil {
+		offsets, err := s.admin.FetchOffsets(ctx, name)
+		if strings.HasPrefix(name, s.group) || err == nil && offsets.Offsets()[s.topic] != nil { // a share group has no offsets
 			s.removeMembers(ctx, name) // a member that was killed is in its group for 45 seconds
 			s.admin.DeleteGroup(ctx, name)
 		}

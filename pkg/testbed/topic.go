@@ -198,14 +198,18 @@ func (s *state) deleteOwnTopic([]string) {
 
 // recreateTopic creates the topic again, as soon as the cluster has deleted it.
 func (s *state) recreateTopic(args []string) {
-	s.deleteOwnTopic(args)
+	partitions := embedded.DefaultPartitions
+	if len(args) > 0 {
+		partitions = s.number(args[0])
+	}
+	s.deleteOwnTopic(nil)
 	ctx, cancel := withTimeout()
 	defer cancel()
 	s.ts.Check(until(ctx, func() bool {
-		_, err := s.admin.CreateTopic(ctx, embedded.DefaultPartitions, -1, nil, s.topic)
+		_, err := s.admin.CreateTopic(ctx, int32(partitions), -1, nil, s.topic)
 		return err == nil
 	}))
-	s.ts.Check(s.makeTopic(s.topic))
+	s.ts.Check(MakeTopic(ctx, s.client, s.topic, partitions))
 	s.client.PurgeTopicsFromClient(s.topic) // it would refuse the new topic
 }
 

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The client presents its certificate even to a broker that lists another authority. Then the broker
@@ -46,22 +47,32 @@ func TestClientPresentsItsCertificate(t *testing.T) {
 }
 
 // In the course, brokers and students have certificates of the same kind. So this broker uses the
-// certificate of a student.
+// certificate of a student. Those of 2023 are of version 1. Those of today are of version 3, have names, and
+// are valid for 200 days.
 func TestCourseCredentials(t *testing.T) {
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, CAFile), read(t, filepath.Join(testdata, CAFile)))
-	write(t, filepath.Join(dir, KeystoreFile), read(t, sample("course")))
-	broker, err := decode(read(t, sample("course")), password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := serve(t, &tls.Config{
-		Certificates: []tls.Certificate{*broker.certificate()},
-		ClientAuth:   tls.RequireAndVerifyClientCert,
-		ClientCAs:    poolOf(broker.chain[1]),
-	})
-	if err := connect(addr, load(t, dir)); err != nil {
-		t.Error(err)
+	of2023 := t.TempDir()
+	write(t, filepath.Join(of2023, CAFile), read(t, filepath.Join(testdata, CAFile)))
+	write(t, filepath.Join(of2023, KeystoreFile), read(t, sample("course")))
+	ca := issue(t, nil, "course", isAuthority)
+	today := folder(t, ca, issue(t, ca, "anna-maria", hosts("kafka-1.example", "localhost"), func(c *x509.Certificate) {
+		c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().AddDate(0, 0, 200)
+	}))
+	for version, dir := range map[int]string{1: of2023, 3: today} {
+		broker, err := decode(read(t, filepath.Join(dir, KeystoreFile)), password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := broker.chain[0].Version; got != version {
+			t.Errorf("the certificate is of version %d, not %d", got, version)
+		}
+		addr := serve(t, &tls.Config{
+			Certificates: []tls.Certificate{*broker.certificate()},
+			ClientAuth:   tls.RequireAndVerifyClientCert,
+			ClientCAs:    poolOf(broker.chain[1]),
+		})
+		if err := connect(addr, load(t, dir)); err != nil {
+			t.Errorf("version %d: %v", version, err)
+		}
 	}
 }
 

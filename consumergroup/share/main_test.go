@@ -1,0 +1,11 @@
+package main
+
+import (
+	"testing"
+
+	"tkafka/pkg/testbed"
+)
+
+func TestMain(m *testing.M) { testbed.Main(m, "share", main) }
+
+func TestScripts(t *testing.T) { testbed.Run(t) }
