@@ -14,7 +14,9 @@ import (
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/embedded"
+	"tkafka/pkg/livepage"
 	"tkafka/pkg/localcluster"
+	"tkafka/pkg/observer"
 )
 
 func main() {
@@ -35,6 +37,7 @@ func main() {
 		"(default: in memory, for one hour and at most 256 MiB)")
 	auth := program.Flags.String("auth", "",
 		"`folder` for the credentials (default: the nearest auth/, here or above)")
+	watch := program.Flags.Bool("watch", false, "show the first topic in the browser, as classroom/watch does")
 
 	program.Run(func(ctx context.Context, _ []string) error {
 		if err := checkFlags(*topics, *partitions, *ports); err != nil {
@@ -77,6 +80,17 @@ func main() {
 		program.Say("the cluster is up until Ctrl-C; credentials for %s are in %s", student, folder)
 		program.Say("in a second terminal:  go run ./consumer %s%s", student, flag)
 		program.Say("in a third:            go run ./producer %s%s", student, flag)
+		if *watch {
+			client, err := cluster.Client()
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			page := livepage.Place{Listen: livepage.DefaultAddress}
+			if err := page.Watch(ctx, program, observer.New(client, student)); ctx.Err() == nil {
+				return err
+			}
+		}
 		<-ctx.Done()
 		cluster.Close()
 		return cluster.Err()

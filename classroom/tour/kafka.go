@@ -18,7 +18,9 @@ import (
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/group"
 	"tkafka/pkg/issuer"
+	"tkafka/pkg/livepage"
 	"tkafka/pkg/localcluster"
+	"tkafka/pkg/observer"
 	"tkafka/pkg/settings"
 )
 
@@ -37,6 +39,7 @@ type kafka struct {
 	read       int64            // how many these are
 
 	found  *settings.Settings
+	open   *cluster.Cluster
 	own    *embedded.Cluster // nil on an existing cluster
 	client *kgo.Client
 	admin  *kadm.Client
@@ -63,11 +66,10 @@ func openKafka(ctx context.Context, program *cli.Program, found *settings.Settin
 		k.found = found
 	}
 	needs := cluster.Needs{Topic: k.topic, Read: true, Write: true, Group: k.group("tour")}
-	open, err := cluster.Open(ctx, program, k.found, needs)
-	if err != nil {
+	if k.open, err = cluster.Open(ctx, program, k.found, needs); err != nil {
 		return nil, err
 	}
-	if k.client, err = open.Client(); err != nil {
+	if k.client, err = k.open.Client(); err != nil {
 		return nil, err
 	}
 	k.admin = kadm.NewClient(k.client)
@@ -81,6 +83,28 @@ func (k *kafka) close() {
 	if k.own != nil {
 		k.own.Close()
 	}
+}
+
+// showPage shows the topic in the browser until stop is called.
+func (k *kafka) showPage(ctx context.Context, program *cli.Program) (stop func(), err error) {
+	client, err := k.open.Client()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		page := livepage.Place{Listen: livepage.DefaultAddress}
+		if err := page.Watch(ctx, program, observer.New(client, k.topic)); ctx.Err() == nil {
+			program.Report(err) // the tour continues without the page
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+		client.Close()
+	}, nil
 }
 
 // environment returns the environment variables for the programs: they use the same cluster.

@@ -23,6 +23,7 @@ func main() {
 			"tour --auth client1/auth --topic client1")
 	auth := settings.AddFlags(program.Flags)
 	topic := program.Flags.String("topic", "", "use an existing cluster, with this `topic`")
+	watch := program.Flags.Bool("watch", false, "show the topic in the browser, as classroom/watch does, until Ctrl-C")
 	pause := program.Flags.Bool("pause", false, "wait for Enter before each step")
 
 	program.Run(func(ctx context.Context, _ []string) error {
@@ -46,6 +47,13 @@ func main() {
 		}
 		defer k.close()
 		screen.say("\n", k.describe())
+		if *watch {
+			stop, err := k.showPage(ctx, program)
+			if err != nil {
+				return err
+			}
+			defer stop()
+		}
 		screen.say("\n", "Building the programs:")
 		programs, err := build(ctx, screen, filepath.Join(dir, "bin"))
 		if err != nil {
@@ -62,6 +70,11 @@ func main() {
 				break
 			}
 		}
-		return t.summary(sections, time.Since(started))
+		err = t.summary(sections, time.Since(started))
+		if *watch {
+			program.Say("the page is open until Ctrl-C")
+			<-ctx.Done()
+		}
+		return err
 	})
 }

@@ -217,13 +217,13 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// Ctrl-C ends the tour and all its programs, at any time.
+// Ctrl-C ends the tour, its page and all its programs, at any time.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"Building", "assigned 16 of 16", "consumercommit | first order"} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
-			tour, problems := command(t)
+			tour, problems := command(t, "--watch")
 			stdout, err := tour.StdoutPipe()
 			must(t, err)
 			must(t, tour.Start())
@@ -243,6 +243,7 @@ func TestInterrupt(t *testing.T) {
 			if err := tour.Wait(); err != nil {
 				t.Errorf("%v\n%s", err, problems)
 			}
+			contains(t, problems.String(), "tour: topic client60 is shown until Ctrl-C at http://localhost:")
 			// A busy machine needs time to schedule the processes.
 			if took := time.Since(asked); took > cli.LeaveTime+time.Second {
 				t.Errorf("it took %v", took)

@@ -18,6 +18,7 @@ import (
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/cluster"
+	"tkafka/pkg/livepage"
 	"tkafka/pkg/observer"
 	"tkafka/pkg/settings"
 )
@@ -28,13 +29,14 @@ func main() {
 		"watch client60\nwatch client60 --text")
 	auth := settings.AddFlags(program.Flags)
 	text := program.Flags.Bool("text", false, "print a line for each event instead")
-	var page page
-	program.Flags.StringVar(&page.listen, "listen", "127.0.0.1:8080", "`address` of the page")
-	program.Flags.StringVar(&page.host, "host", "", "the `name` of this machine in the browser, if it is another one")
-	program.Flags.BoolVar(&page.noOpen, "no-open", false, "do not open the browser")
+	var page livepage.Place
+	page.AddFlags(program.Flags)
 
 	program.Run(func(ctx context.Context, args []string) error {
 		topic := args[0]
+		if err := page.Check(); err != nil {
+			return err
+		}
 		here, err := cluster.Open(ctx, program, auth, cluster.Needs{Topic: topic, Read: true})
 		if err != nil {
 			return err
@@ -49,22 +51,9 @@ func main() {
 		watched := observer.New(client, topic)
 		watched.Explain = here.Explain
 
-		ctx, stop := context.WithCancel(ctx)
-		defer stop()
-		ended := make(chan error, 1)
-		go func() {
-			ended <- watched.Run(ctx)
-			stop()
-		}()
 		if *text {
-			err = printEvents(ctx, os.Stdout, watched)
-		} else {
-			err = page.serve(ctx, program, watched)
+			return watched.While(ctx, func(ctx context.Context) error { return printEvents(ctx, os.Stdout, watched) })
 		}
-		stop()
-		if failed := <-ended; err == nil {
-			err = failed
-		}
-		return err
+		return page.Watch(ctx, program, watched)
 	})
 }

@@ -89,6 +89,23 @@ func (o *Observer) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// While watches the topic while work runs, and returns the first error of the two.
+func (o *Observer) While(ctx context.Context, work func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- o.Run(ctx)
+		stop()
+	}()
+	err := work(ctx)
+	stop()
+	if failed := <-ended; err == nil {
+		err = failed
+	}
+	return err
+}
+
 // Picture returns the newest picture. It is never nil, and never changes. Its Time is zero until the
 // cluster has answered.
 func (o *Observer) Picture() *Picture {

@@ -1,0 +1,117 @@
+package livepage
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+
+	"github.com/spf13/pflag"
+
+	"tkafka/pkg/cli"
+	"tkafka/pkg/observer"
+)
+
+// DefaultAddress can be reached from this machine only.
+const DefaultAddress = "127.0.0.1:8080"
+
+// Place is where a program serves the page.
+type Place struct {
+	Listen string // the address to listen at, such as [DefaultAddress]; if its port is in use, any other one
+	Host   string // the name of this machine in the browser, if the browser is on another machine
+	NoOpen bool   // do not open the browser
+}
+
+// AddFlags adds a flag for each field.
+func (p *Place) AddFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&p.Listen, "listen", DefaultAddress, "`address` of the page; port 0 means a free port")
+	flags.StringVar(&p.Host, "host", "", "`name` or address of this machine, for a browser on another machine")
+	flags.BoolVar(&p.NoOpen, "no-open", false, "do not open the browser")
+}
+
+// Check returns a [cli.Misuse] for flags that do not fit together.
+func (p *Place) Check() error {
+	if _, _, err := net.SplitHostPort(p.Listen); err != nil {
+		return &cli.Misuse{Problem: fmt.Sprintf("--listen %s is not HOST:PORT", p.Listen)}
+	}
+	if p.public() && p.Host == "" {
+		return &cli.Misuse{Problem: fmt.Sprintf("--listen %s needs --host, the name of this machine in the browser", p.Listen)}
+	}
+	return nil
+}
+
+// public reports whether other machines can reach the page.
+func (p *Place) public() bool {
+	host, _, _ := net.SplitHostPort(p.Listen)
+	return host != "localhost" && !net.ParseIP(host).IsLoopback()
+}
+
+// Show serves the page of the source at this place until ctx ends. It prints the address of the page, and
+// opens the browser.
+func (p *Place) Show(ctx context.Context, program *cli.Program, source Source) error {
+	listener, err := p.listen(program)
+	if err != nil {
+		return fmt.Errorf("cannot serve the page: %w", err)
+	}
+	number := listener.Addr().(*net.TCPAddr).Port
+	config := Config{}
+	name := "localhost"
+	if p.Host != "" {
+		name, config.Hosts = p.Host, []string{p.Host}
+	}
+	url := "http://" + net.JoinHostPort(name, strconv.Itoa(number)) + "/"
+	topic := source.Picture().Topic.Name
+	program.Say("topic %s is shown until Ctrl-C at %s", topic, url)
+	switch {
+	case p.public():
+		program.Say("everybody who reaches port %d of this machine can read the messages", number)
+	case !p.NoOpen && openBrowser(url):
+	default:
+		program.Say("from another machine:  ssh -L %d:localhost:%d you@this-machine, then open this address", number, number)
+		program.Say("or without ssh:        go run ./classroom/watch %s --listen 0.0.0.0:%d --host this-machine", topic, number)
+	}
+	return New(source, config).Serve(ctx, listener)
+}
+
+// Watch shows the page of the observer, which runs until ctx ends.
+func (p *Place) Watch(ctx context.Context, program *cli.Program, watched *observer.Observer) error {
+	return watched.While(ctx, func(ctx context.Context) error { return p.Show(ctx, program, watched) })
+}
+
+// listen listens at the address or, if that is not possible, at another port.
+func (p *Place) listen(program *cli.Program) (net.Listener, error) {
+	listener, err := net.Listen("tcp", p.Listen)
+	if err == nil {
+		return listener, nil
+	}
+	host, _, _ := net.SplitHostPort(p.Listen)
+	other, otherErr := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if otherErr != nil {
+		return nil, err
+	}
+	program.Say("the page has another port: %v", err)
+	return other, nil
+}
+
+// openBrowser opens the page in the browser of the desktop. It reports whether there is one.
+func openBrowser(url string) bool {
+	var command *exec.Cmd
+	switch {
+	case runtime.GOOS == "windows":
+		command = exec.Command("rundll32", "url.dll,FileProtocolHandler", url)
+	case runtime.GOOS == "darwin":
+		command = exec.Command("open", url)
+	case os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != "":
+		command = exec.Command("xdg-open", url)
+	default:
+		return false
+	}
+	if command.Start() != nil {
+		return false
+	}
+	go command.Wait()
+	return true
+}
