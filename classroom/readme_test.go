@@ -21,6 +21,7 @@ import (
 var elsewhere = map[string]string{
 	"go run ./classroom/tour":                             "the test of classroom/tour",
 	"go run ./classroom/tour --auth auth --topic client7": "the test of classroom/tour, and .ci/real",
+	"go run ./classroom/watch client60":                  "the tests of classroom/watch",
 	"go test ./...":                                       "this is a part of it",
 	".ci/real 4.3.1 300":                                  ".ci/run",
 	"pkill -9 consumercommit":                             "nothing: it would end the programs of other tests",
