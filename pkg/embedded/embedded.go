@@ -308,6 +308,19 @@ func (c *Cluster) Restart(broker int32) error {
 	return l.restart()
 }
 
+// LoseReplies breaks a client's connection in place of an answer to a produce request, whenever lose
+// returns true. The messages are stored, and the client does not know it. Nil ends this. The client of
+// [Cluster.Client] loses nothing.
+func (c *Cluster) LoseReplies(lose func() bool) {
+	for _, l := range c.listeners {
+		if lose == nil {
+			l.lose.Store(nil)
+		} else {
+			l.lose.Store(&lose)
+		}
+	}
+}
+
 // Dial connects to a broker from inside the process, without a socket and TLS, and with all rights.
 // It is for [kgo.Dialer].
 func (c *Cluster) Dial(_ context.Context, _, address string) (net.Conn, error) {

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -371,5 +372,34 @@ func TestCheckTopic(t *testing.T) {
 	}
 	if _, err := Start(Config{Topics: []string{"a b"}}); err == nil {
 		t.Error("a cluster with a topic \"a b\" started")
+	}
+}
+
+// A client that does not know that its messages were stored sends them again. An idempotent one is
+// recognised, and another one is not.
+func TestLoseReplies(t *testing.T) {
+	c := start(t, Config{Topics: []string{"t"}})
+	for name, test := range map[string]struct {
+		options []kgo.Opt
+		twice   bool
+	}{
+		"idempotent": {},
+		"other":      {[]kgo.Opt{kgo.DisableIdempotentWrite()}, true},
+	} {
+		var lost atomic.Int32
+		c.LoseReplies(func() bool { return lost.Add(1) == 1 })
+		before := c.Kfake().PartitionInfo("t", 0).HighWatermark
+		cl, err := kgo.NewClient(append(test.options, kgo.SeedBrokers(c.Brokers()...), kgo.MetadataMinAge(50*time.Millisecond), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.ProduceSync(deadline(t), &kgo.Record{Topic: "t", Value: []byte("x")}).FirstErr(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		cl.Close()
+		c.LoseReplies(nil)
+		if got := c.Kfake().PartitionInfo("t", 0).HighWatermark - before; got != 1 && !test.twice || got != 2 && test.twice {
+			t.Errorf("%s: the message is there %d times, and %d answers came", name, got, lost.Load())
+		}
 	}
 }
