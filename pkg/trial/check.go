@@ -211,12 +211,20 @@ func (w *Writing) Check() (f Findings) {
 	for _, record := range records {
 		places[record.Number] = append(places[record.Number], record)
 	}
-	for position, number := range w.Lines {
-		line, reported := w.Reported[number]
-		if !w.Partial || reported {
-			f.Sent++
+	reported := make(map[int]string)
+	for _, report := range w.Reported {
+		if report.Number >= 0 {
+			reported[report.Number] = report.Line
 		}
+	}
+	for position, number := range w.Lines {
+		line, isReported := reported[number]
+		required := !w.Partial || isReported
 		there := places[number]
+		if required {
+			f.Sent++
+			f.Arrived += min(1, len(there))
+		}
 		switch {
 		case len(there) > 1:
 			var where []string
@@ -225,19 +233,43 @@ func (w *Writing) Check() (f Findings) {
 			}
 			f.Twice = append(f.Twice, Finding{TwiceInTopic, textOf(number), there[0].Partition, there[0].Offset,
 				fmt.Sprintf("line %d is in the topic %d times: %s", position+1, len(there), strings.Join(where, "; "))})
-		case len(there) == 0 && reported:
+		case len(there) == 0 && isReported:
 			f.Lost = append(f.Lost, Finding{NotDelivered, textOf(number), -1, -1,
 				fmt.Sprintf("line %d is not in the topic, but the program printed %q", position+1, line)})
-		case len(there) == 0 && !w.Partial:
-			f.Lost = append(f.Lost, Finding{NotInTopic, textOf(number), -1, -1,
-				fmt.Sprintf("line %d is not in the topic", position+1)})
-		}
-		if len(there) > 0 && (!w.Partial || reported) {
-			f.Arrived++
+		case len(there) == 0 && required:
+			seen := fmt.Sprintf("line %d of %d is not in the topic", position+1, len(w.Lines))
+			for _, event := range w.Events {
+				seen += fmt.Sprintf("; %s at %s", event.Text, seconds(event.At))
+			}
+			f.Lost = append(f.Lost, Finding{NotInTopic, textOf(number), -1, -1, seen})
 		}
 	}
+	w.checkReports(&f, records, len(places))
 	f.OutOfOrder = w.disorder(records)
 	return f
+}
+
+// checkReports checks the reports that name no message.
+func (w *Writing) checkReports(f *Findings, records []Record, distinct int) {
+	for _, report := range w.Reported {
+		switch {
+		case report.Place:
+			f.Sent++
+			if slices.ContainsFunc(records, func(r Record) bool { return r.Partition == report.Partition && r.Offset == report.Offset }) {
+				f.Arrived++
+			} else {
+				f.Lost = append(f.Lost, Finding{NotDelivered, "a message", report.Partition, report.Offset,
+					fmt.Sprintf("no line is there, but the program printed %q", report.Line)})
+			}
+		case report.Count > 0 && w.Partial:
+			f.Sent += report.Count
+			f.Arrived += min(report.Count, distinct)
+			if distinct < report.Count {
+				f.Lost = append(f.Lost, Finding{NotDelivered, "some messages", -1, -1,
+					fmt.Sprintf("%d lines are in the topic, but the program printed %q", distinct, report.Line)})
+			}
+		}
+	}
 }
 
 // disorder finds lines that are behind a later line of the same key. Lines without a key have an order

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -74,7 +75,46 @@ type Record struct {
 type Writing struct {
 	Lines    []int // the messages on its standard input, in their order
 	Records  []Record
-	Reported map[int]string // the messages that it reported as delivered, each with the line that did
-	Partial  bool           // it was stopped: a line that it has not reported may be missing
+	Reported []Report // what it printed about deliveries
+	Partial  bool     // it was stopped: a line that it has not reported may be missing
 	Events   []Event
+}
+
+// Report is a line in which a program reports a delivery: of a message by its text, of a message by its
+// place, or of a number of messages.
+type Report struct {
+	Line      string
+	Number    int // -1: not by its text
+	Place     bool
+	Partition int32
+	Offset    int64
+	Count     int // 0: one message
+}
+
+var (
+	placePattern = regexp.MustCompile(`(?i)\bpartition\W+(\d+)\W+offset\W+(\d+)`)
+	countPattern = regexp.MustCompile(`(?i)\b(\d[\d,]*) (?:messages?|lines?|records?) (?:were )?(?:delivered|sent)`)
+)
+
+// reportIn reads what a line reports about deliveries.
+func reportIn(line string) (reports []Report) {
+	for _, number := range numbersIn(line) {
+		reports = append(reports, Report{Line: line, Number: number})
+	}
+	if reports != nil {
+		return reports
+	}
+	if found := placePattern.FindStringSubmatch(line); found != nil {
+		partition, err1 := strconv.ParseInt(found[1], 10, 32)
+		offset, err2 := strconv.ParseInt(found[2], 10, 64)
+		if err1 == nil && err2 == nil {
+			return []Report{{Line: line, Number: -1, Place: true, Partition: int32(partition), Offset: offset}}
+		}
+	}
+	if found := countPattern.FindStringSubmatch(line); found != nil {
+		if count, err := strconv.Atoi(strings.ReplaceAll(found[1], ",", "")); err == nil && count > 0 {
+			return []Report{{Line: line, Number: -1, Count: count}}
+		}
+	}
+	return nil
 }
