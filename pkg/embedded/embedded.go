@@ -157,6 +157,7 @@ func Start(config Config) (_ *Cluster, err error) {
 	if c.kfake, err = kfake.NewCluster(options...); err != nil {
 		return nil, err
 	}
+	c.kfake.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), askAboutThisEpoch)
 	if err := c.prepare(config.Topics); err != nil {
 		return nil, err
 	}
@@ -177,6 +178,23 @@ func safeVersions() *kversion.Versions {
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(kmsg.Produce.Int16(), 12)
 	return versions
+}
+
+// askAboutThisEpoch changes a request for the end of an older epoch of a leader. Until a new leader has a
+// message of its own, kfake answers that it does not know the epoch before. A real leader knows it. A
+// consumer would take that as a loss of messages, go to its reset policy and, with latest, skip some. A
+// leader of this cluster has all messages of the one before, so the end of its own epoch is as good.
+func askAboutThisEpoch(request kmsg.Request) (kmsg.Response, error, bool) {
+	topics := request.(*kmsg.OffsetForLeaderEpochRequest).Topics
+	for t := range topics {
+		for p := range topics[t].Partitions {
+			partition := &topics[t].Partitions[p]
+			if partition.CurrentLeaderEpoch > partition.LeaderEpoch {
+				partition.LeaderEpoch = partition.CurrentLeaderEpoch
+			}
+		}
+	}
+	return nil, nil, false
 }
 
 // prepare finds out which requests kfake knows, and creates the topics. It runs before any client is

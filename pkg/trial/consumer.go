@@ -51,7 +51,8 @@ func (r *run) ready(w *worker) error {
 	}
 	gap, next := 300*time.Millisecond, time.Duration(0)
 	reported := r.since()
-	err := r.until(r.limits.start, "", func() bool {
+	enough := time.Now().Add(r.limits.start)
+	err := r.until(2*r.limits.start, "", func() bool {
 		r.mu.Lock()
 		for number, partition := range probes {
 			if r.count[number] > 0 {
@@ -60,7 +61,7 @@ func (r *run) ready(w *worker) error {
 		}
 		last, lines := r.lastPrint, r.lines
 		r.mu.Unlock()
-		if len(missing) == 0 {
+		if len(missing) == 0 || time.Now().After(enough) {
 			return true
 		}
 		if now := r.since(); now > next && now-last > gap {
@@ -75,7 +76,7 @@ func (r *run) ready(w *worker) error {
 		}
 		return false
 	})
-	if p, ok := err.(*problem); ok && p.text[0] == ' ' {
+	if err == nil && len(missing) > 0 {
 		return r.explainSilence(w, len(missing))
 	}
 	return err
