@@ -43,13 +43,9 @@ func (r *report) print(out io.Writer) error {
 	for _, t := range r.Results {
 		if t.Status == trial.Failed {
 			explain(&text, t)
-		} else if len(t.Notes) > 0 {
-			fmt.Fprintf(&text, "\n%s: %s\n", t.Trial, t.What)
-			for _, note := range t.Notes {
-				fmt.Fprintf(&text, "  note: %s\n", note)
-			}
 		}
 	}
+	r.printNotes(&text)
 	fmt.Fprintf(&text, "\nverdict: %s (seed %d, %.0f s)\n", r.Verdict, r.Seed, r.Seconds)
 	_, err := out.Write(terminal.EscapeLines([]byte(text.String())))
 	return err
@@ -82,8 +78,25 @@ func explain(text *strings.Builder, t trial.Result) {
 	if t.Section != "" {
 		fmt.Fprintf(text, "  read: README.md, %q\n", t.Section)
 	}
-	for _, note := range t.Notes {
-		fmt.Fprintf(text, "  note: %s\n", note)
+}
+
+// printNotes prints each note once, with the trials that it is about.
+func (r *report) printNotes(text *strings.Builder) {
+	about := make(map[string][]string)
+	var notes []string
+	for _, t := range r.Results {
+		for _, note := range t.Notes {
+			if about[note] == nil {
+				notes = append(notes, note)
+			}
+			about[note] = append(about[note], t.Trial)
+		}
+	}
+	if len(notes) > 0 {
+		fmt.Fprintln(text)
+	}
+	for _, note := range notes {
+		fmt.Fprintf(text, "note: %s (%s)\n", note, strings.Join(about[note], ", "))
 	}
 }
 

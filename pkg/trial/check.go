@@ -137,12 +137,14 @@ func (r *Reading) lost(m Message, partition []Message, prints map[int][]Print) F
 }
 
 // resetAt returns the start of a later process that found no committed offset for the partition, and
-// began behind the message. After is the first message behind it that was printed.
+// began behind the message. After is the first message behind it that was printed. If there is none, the
+// last process began behind all of them.
 func (r *Reading) resetAt(m Message, after *Print) *Start {
 	for i := range r.Starts {
 		s := &r.Starts[i]
 		_, has := s.Committed[m.Partition]
-		if i > 0 && s.Committed != nil && !has && (m.Sent <= s.At || after != nil && after.Process == s.Process) {
+		behind := m.Sent <= s.At || after != nil && after.Process == s.Process || after == nil && i == len(r.Starts)-1
+		if i > 0 && s.Committed != nil && !has && behind {
 			return s
 		}
 	}
@@ -238,7 +240,8 @@ func (w *Writing) Check() (f Findings) {
 				fmt.Sprintf("line %d is not in the topic, but the program printed %q", position+1, line)})
 		case len(there) == 0 && required:
 			seen := fmt.Sprintf("line %d of %d is not in the topic", position+1, len(w.Lines))
-			for _, event := range w.Events {
+			const most = 2 // the last ones explain it
+			for _, event := range w.Events[max(0, len(w.Events)-most):] {
 				seen += fmt.Sprintf("; %s at %s", event.Text, seconds(event.At))
 			}
 			f.Lost = append(f.Lost, Finding{NotInTopic, textOf(number), -1, -1, seen})

@@ -20,7 +20,10 @@ type Trial struct {
 // Consumer are the trials of a consumer. The first one finds out how the program reads.
 var Consumer = []Trial{
 	{Name: "start", What: "it reads a topic", Once: true, perform: startTrial},
-	{Name: "stop", What: "stopped with Ctrl-C and started again, three times", Once: true, grouped: true, perform: stopTrial},
+	{Name: "stop", What: "stopped with Ctrl-C and started again, three times", Once: true, grouped: true,
+		perform: func(r *run) error { return stopTrial(r, syscall.SIGINT) }},
+	{Name: "sigterm", What: "stopped with SIGTERM, as docker stop does, and started again", grouped: true,
+		perform: func(r *run) error { return stopTrial(r, syscall.SIGTERM) }},
 	{Name: "kill", What: "killed while it works, and started again", grouped: true, perform: killTrial},
 	{Name: "members", What: "a second and a third member join and leave", Once: true, grouped: true, perform: membersTrial},
 	{Name: "coordinator", What: "the coordinator and the leaders move", own: true, perform: coordinatorTrial},
@@ -179,7 +182,7 @@ func (r *run) again() (*worker, error) {
 	return w, err
 }
 
-func stopTrial(r *run) error {
+func stopTrial(r *run, signal syscall.Signal) error {
 	w, err := r.begin()
 	if err != nil {
 		return err
@@ -189,7 +192,7 @@ func stopTrial(r *run) error {
 		if err := r.more(r.between(50, 150)); err != nil {
 			return err
 		}
-		if err := r.stop(w, syscall.SIGINT); err != nil {
+		if err := r.stop(w, signal); err != nil {
 			return err
 		}
 		r.endLoad()
