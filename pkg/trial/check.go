@@ -19,6 +19,7 @@ const (
 	LostWaiting   Kind = "not read"                      // nothing behind it was printed, either
 	TwiceInOne    Kind = "twice by one process"
 	TwiceInTwo    Kind = "twice by two processes"
+	Interrupted   Kind = "interrupted by the stop, and read again" // no mistake
 	OutOfOrder    Kind = "out of order"
 	NotInTopic    Kind = "not in the topic"
 	NotDelivered  Kind = "reported, but not in the topic"
@@ -60,8 +61,10 @@ const orderSlack = 500 * time.Millisecond
 // Check finds the messages that are lost, printed twice, or out of order for their key.
 func (r *Reading) Check() (f Findings) {
 	prints := make(map[int][]Print)
+	last := make(map[string]Print) // of each process
 	for _, p := range r.Printed {
 		prints[p.Number] = append(prints[p.Number], p)
+		last[p.Process] = p
 	}
 	byPartition := make(map[int32][]Message)
 	known := make(map[int]Message)
@@ -79,7 +82,12 @@ func (r *Reading) Check() (f Findings) {
 			}
 		}
 		if p := prints[m.Number]; len(p) > 1 {
-			f.Twice = append(f.Twice, r.twice(m, p))
+			finding := r.twice(m, p)
+			// A program prints, works, and then commits. A clean stop may come in between, once.
+			if len(p) == 2 && p[0] == last[p[0].Process] && p[1].Process != p[0].Process {
+				finding.Kind = Interrupted
+			}
+			f.Twice = append(f.Twice, finding)
 		}
 	}
 	f.OutOfOrder = r.disorder(known)
@@ -201,6 +209,15 @@ func (r *Reading) disorder(known map[int]Message) (found []Finding) {
 		latest[m.Key] = p
 	}
 	return found
+}
+
+// dropUnread removes the messages that the program had not read, and has not committed. If it ended by
+// itself, it would read them when it is started again. It returns their number.
+func (f *Findings) dropUnread() int {
+	before := len(f.Lost)
+	f.Lost = slices.DeleteFunc(f.Lost, func(lost Finding) bool { return lost.Kind == LostWaiting })
+	f.Sent -= before - len(f.Lost)
+	return before - len(f.Lost)
 }
 
 // Check finds the lines that are missing in the topic, there twice, or out of order.

@@ -341,6 +341,7 @@ func awayTrial(r *run) error {
 		}
 	}
 	r.event("all brokers are away")
+	r.endLoad()
 	back := time.Now().Add(r.limits.away)
 	if err := r.until(2*r.limits.away, "", func() bool { return time.Now().After(back) }); err != nil {
 		return err
@@ -351,6 +352,7 @@ func awayTrial(r *run) error {
 		}
 	}
 	r.event("all brokers are back")
+	r.load()
 	if err := r.more(200); err != nil {
 		return err
 	}

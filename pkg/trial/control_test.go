@@ -212,7 +212,7 @@ func produce(ctx context.Context, topic, mistake string) error {
 // quick are limits for a program that does not need long.
 var quick = limits{
 	start: 30 * time.Second, patience: 6 * time.Second, end: 5 * time.Second, commit: 5 * time.Second,
-	away: 500 * time.Millisecond, more: 5 * time.Second, feed: 40 * time.Second,
+	away: 500 * time.Millisecond, more: 5 * time.Second, feed: 20 * time.Second,
 }
 
 // judge performs trials with a program that has a mistake.

@@ -65,7 +65,7 @@ func (f *feeding) write() {
 	defer close(f.done)
 	defer f.w.CloseInput()
 	r := f.r
-	last, lastProgress := 0, time.Now()
+	began, last, lastProgress := time.Now(), 0, time.Now()
 	for i := range f.lines {
 		for {
 			arrived := f.arrived()
@@ -80,6 +80,9 @@ func (f *feeding) write() {
 			}
 			time.Sleep(pace)
 		}
+		if time.Since(began) > r.limits.feed {
+			return // a slow program gets fewer lines
+		}
 		r.mu.Lock()
 		number := r.base + len(r.messages)
 		r.messages = append(r.messages, Message{Number: number, Sent: r.since()})
@@ -89,6 +92,13 @@ func (f *feeding) write() {
 		}
 		time.Sleep(pace / 2)
 	}
+}
+
+// sent returns how many lines the producer has got.
+func (f *feeding) sent() int {
+	f.r.mu.Lock()
+	defer f.r.mu.Unlock()
+	return len(f.r.messages)
 }
 
 // reaches waits until a part of the lines is in the topic. It fails if none come any more.
@@ -108,21 +118,32 @@ func (f *feeding) reaches(part float64) error {
 func (f *feeding) end() error {
 	r := f.r
 	began, last, lastProgress := time.Now(), -1, time.Now()
+	complete := false
 	err := r.until(24*time.Hour, "", func() bool {
 		arrived := f.arrived()
 		if arrived > last {
 			last, lastProgress = arrived, time.Now()
 		}
-		complete := arrived >= f.lines && time.Since(lastProgress) > r.limits.end/2
-		return !f.w.running() || complete || time.Since(lastProgress) > r.limits.patience || time.Since(began) > r.limits.feed
+		select {
+		case <-f.done:
+			complete = arrived >= f.sent()
+		default: // it still gets lines
+		}
+		return !f.w.running() || complete && time.Since(lastProgress) > r.limits.end/2 ||
+			time.Since(lastProgress) > r.limits.patience || time.Since(began) > 2*r.limits.feed
 	})
 	if err != nil {
 		return err
 	}
 	if f.w.running() {
-		r.result.note("it does not end at the end of its input, and was stopped")
 		if f.arrived() == 0 {
 			return r.explainNothing(f.w)
+		}
+		if complete {
+			r.result.note("it does not end at the end of its input, and was stopped")
+		} else {
+			r.partial = true
+			r.result.note(fmt.Sprintf("it was stopped when %d of %d lines were in the topic, and no more came, or it took too long", f.arrived(), f.sent()))
 		}
 		return r.stop(f.w, syscall.SIGINT)
 	}
@@ -262,6 +283,7 @@ func producerStopTrial(r *run) error {
 	if err := f.reaches(0.3); err != nil {
 		return err
 	}
+	r.partial = true
 	if err := r.stop(f.w, syscall.SIGTERM); err != nil {
 		return err
 	}
@@ -283,7 +305,7 @@ func (r *run) writing(before map[int32]int64) (*Writing, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	w := &Writing{Partial: r.name == "stop", Reported: r.reports, Events: slices.Clone(r.events)}
+	w := &Writing{Partial: r.partial, Reported: r.reports, Events: slices.Clone(r.events)}
 	own := make(map[int]bool)
 	for _, m := range r.messages {
 		w.Lines = append(w.Lines, m.Number)

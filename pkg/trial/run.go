@@ -25,12 +25,12 @@ type limits struct {
 	commit   time.Duration // for a commit, to kill the program at that moment
 	away     time.Duration // how long all brokers are away
 	more     time.Duration // for more messages, while the load continues
-	feed     time.Duration // for a producer to deliver all lines
+	feed     time.Duration // in which a producer gets its lines
 }
 
 var defaultLimits = limits{
 	start: time.Minute, patience: 15 * time.Second, end: 10 * time.Second, commit: 8 * time.Second,
-	away: 20 * time.Second, more: 15 * time.Second, feed: 40 * time.Second,
+	away: 20 * time.Second, more: 15 * time.Second, feed: 20 * time.Second,
 }
 
 // window is how many messages may wait for the program. So a slow program is not flooded.
@@ -66,6 +66,7 @@ type run struct {
 	sendErr   error
 	reports   []Report
 
+	partial      bool // the producer was stopped before it had sent all lines
 	neverCommits bool // the program has not committed when the trial waited for it
 	processes    []*worker
 	result       Result
@@ -216,16 +217,17 @@ func (r *run) load() {
 	r.loading.Go(func() {
 		tick := time.NewTicker(pace)
 		defer tick.Stop()
-		for {
+		for reset := r.since(); ; {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
 			}
 			r.mu.Lock()
-			const lost = 5 * time.Second // the program does not wait for these any more
-			if r.since()-r.lastPrint > lost {
-				r.backlog = 0
+			// After some time without a message, those that wait may be lost, and others are sent.
+			const lost = 5 * time.Second
+			if now := r.since(); now-max(r.lastPrint, reset) > lost {
+				r.backlog, reset = 0, now
 			}
 			full := r.backlog >= window
 			partition := r.random.Int32N(int32(r.kafka.partitions))

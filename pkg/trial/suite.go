@@ -29,6 +29,7 @@ type Suite struct {
 	Existing *Existing
 	Seed     uint64
 	Long     bool
+	Away     time.Duration // how long all brokers are away; 0 means 20 s
 	Lanes    int // how many trials run at a time; 1 on an existing cluster
 	// Say shows what happens in a trial. It may be called at any time by several trials.
 	Say func(trial, line string)
@@ -54,7 +55,9 @@ func (s *Suite) Run(ctx context.Context, dir string) ([]Result, error) {
 	if s.limits == (limits{}) {
 		s.limits = defaultLimits
 	}
-	if s.Long {
+	if s.Away > 0 {
+		s.limits.away = s.Away
+	} else if s.Long {
 		s.limits.away = time.Minute
 	}
 	s.grouped, s.perProcess = !s.Producer, 1
@@ -171,5 +174,10 @@ func (r *run) perform(t Trial) error {
 		r.Suite.base = r.base + len(r.messages)
 	}
 	r.result.Findings = r.reading().Check()
+	if failure != nil {
+		if unread := r.result.dropUnread(); unread > 0 {
+			r.result.note(fmt.Sprintf("%d messages were not read, and would be read later", unread))
+		}
+	}
 	return failure
 }
