@@ -128,5 +128,8 @@ func (r *report) problem() string {
 			failed++
 		}
 	}
+	if failed == 0 {
+		return "no trial was possible: " + r.Results[0].Why
+	}
 	return fmt.Sprintf("%d of %d trials failed", failed, len(r.Results))
 }
