@@ -13,7 +13,12 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"tkafka/pkg/embedded"
+	"tkafka/pkg/issuer"
+	"tkafka/pkg/localcluster"
 	"tkafka/pkg/trial"
 )
 
@@ -67,10 +72,16 @@ func TestReport(t *testing.T) {
 	text, problems := run(t, 1, "producer", "--seed", "7", "--", "sh", "-c", "cat >/dev/null; echo no database >&2; exit 3")
 	for _, part := range []string{"\nall          FAILED ", "\nreplies      not tried  the trial all was not possible\n",
 		"\nall FAILED: it sends all lines\n  seen: it has not connected to the brokers; the end of its standard error: \"no database\"\n",
+		"\n  hint: put {brokers}",
 		"  hint: put {brokers} into its arguments, or read the addresses from the variable KAFKA_BROKERS\n",
 		"\n  read: README.md, \"1. A producer and a consumer\"\n", "(seed 7, "} {
 		if !strings.Contains(text, part) {
 			t.Errorf("%q is missing in\n%s", part, text)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if len(line) > width+1 && strings.Contains(line, ": ") {
+			t.Errorf("%d columns: %s", len(line)-1, line)
 		}
 	}
 	if !strings.HasSuffix(problems, "judge: 1 of 7 trials failed\n") {
@@ -95,6 +106,50 @@ func TestAsTyped(t *testing.T) {
 	}
 	if !strings.HasPrefix(problems, "judge: built ../../consumergroup/consumer, so that signals reach the program itself\n") {
 		t.Error(problems)
+	}
+}
+
+// On an existing cluster, a student's rights are enough for what can be tried there.
+func TestExistingCluster(t *testing.T) {
+	t.Parallel()
+	right := func(kind kmsg.ACLResourceType, name string, operation kmsg.ACLOperation) kfake.ACL {
+		return kfake.ACL{Resource: kind, Name: name, Operation: operation, Pattern: kmsg.ACLResourcePatternTypeLiteral, Allow: true}
+	}
+	ca, err := issuer.New("the course", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const student = "client7"
+	cluster, err := localcluster.Start(ca, embedded.Config{Topics: []string{student}, Rights: map[string][]kfake.ACL{student: {
+		right(kmsg.ACLResourceTypeGroup, "*", kmsg.ACLOperationRead),
+		right(kmsg.ACLResourceTypeTopic, student, kmsg.ACLOperationRead),
+		right(kmsg.ACLResourceTypeTopic, student, kmsg.ACLOperationWrite),
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	auth := filepath.Join(t.TempDir(), "auth")
+	if err := ca.WriteFolder(auth, student, cluster.Brokers()); err != nil {
+		t.Fatal(err)
+	}
+	for kind, test := range map[string]struct {
+		command []string
+		want    []string
+	}{
+		"consumer": {[]string{"../../consumergroup/consumer", "{topic}", "{group}"}, []string{"\nstop         ok ", "\nkill         ok ", "\nbroker       not tried  only a cluster of the judge's own can be broken: "}},
+		"producer": {[]string{"../../producer", "{topic}"}, []string{"\nall          ok               600 ", "\nstop         ok ", "\nreplies      not tried "}},
+	} {
+		args := []string{kind, "--auth", auth, "--topic", student, "--only", "stop,kill,broker", "--", "go", "run"}
+		if kind == "producer" {
+			args[6] = "stop,replies"
+		}
+		text, _ := run(t, 0, append(args, test.command...)...)
+		for _, part := range test.want {
+			if !strings.Contains(text, part) {
+				t.Errorf("%q is missing in\n%s", part, text)
+			}
+		}
 	}
 }
 

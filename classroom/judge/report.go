@@ -55,10 +55,10 @@ func (r *report) print(out io.Writer) error {
 func explain(text *strings.Builder, t trial.Result) {
 	fmt.Fprintf(text, "\n%s FAILED: %s\n", t.Trial, t.What)
 	if t.Why != "" {
-		fmt.Fprintf(text, "  seen: %s\n", t.Why)
+		say(text, "  seen: ", t.Why)
 	}
 	if t.Hint != "" {
-		fmt.Fprintf(text, "  hint: %s\n", t.Hint)
+		say(text, "  hint: ", t.Hint)
 	}
 	for _, kind := range []struct {
 		what     string
@@ -66,18 +66,42 @@ func explain(text *strings.Builder, t trial.Result) {
 	}{{"lost", t.Lost}, {"twice", t.Twice}, {"out of order", t.OutOfOrder}} {
 		for i, finding := range kind.findings {
 			if i == examples {
-				fmt.Fprintf(text, "  seen: and %d more: %s\n", len(kind.findings)-i, kind.what)
+				say(text, "  seen: ", fmt.Sprintf("%s: %d more", kind.what, len(kind.findings)-i))
 				break
 			}
-			fmt.Fprintf(text, "  seen: %s: %s\n", kind.what, finding)
+			say(text, "  seen: ", fmt.Sprintf("%s: %s", kind.what, finding))
 		}
 	}
 	for _, meaning := range t.Meanings {
-		fmt.Fprintf(text, "  means: %s\n", meaning)
+		say(text, "  means: ", meaning)
 	}
 	if t.Section != "" {
-		fmt.Fprintf(text, "  read: README.md, %q\n", t.Section)
+		say(text, "  read: ", fmt.Sprintf("README.md, %q", t.Section))
 	}
+}
+
+// width is the number of columns of the report.
+const width = 100
+
+// say prints a text in lines that fit, behind a label.
+func say(text *strings.Builder, label, words string) {
+	column := 0
+	for word := range strings.FieldsSeq(words) {
+		switch {
+		case column == 0:
+			text.WriteString(label)
+			column = len(label)
+		case column+1+len(word) > width:
+			text.WriteString("\n" + strings.Repeat(" ", len(label)))
+			column = len(label)
+		default:
+			text.WriteByte(' ')
+			column++
+		}
+		text.WriteString(word)
+		column += len(word)
+	}
+	text.WriteByte('\n')
 }
 
 // printNotes prints each note once, with the trials that it is about.
@@ -96,7 +120,7 @@ func (r *report) printNotes(text *strings.Builder) {
 		fmt.Fprintln(text)
 	}
 	for _, note := range notes {
-		fmt.Fprintf(text, "note: %s (%s)\n", note, strings.Join(about[note], ", "))
+		say(text, "note: ", fmt.Sprintf("%s (%s)", note, strings.Join(about[note], ", ")))
 	}
 }
 

@@ -159,13 +159,16 @@ func (r *Reading) resetAt(m Message, after *Print) *Start {
 	return nil
 }
 
-// lastEvent returns the last event before the message behind the lost one was printed.
+// lastEvent returns the last event before the message behind the lost one was printed. A start explains
+// nothing: what came before it does.
 func lastEvent(events []Event, sent time.Duration, after *Print) (last *Event) {
 	for i := range events {
 		if after != nil && events[i].At > after.At && events[i].At > sent {
 			break
 		}
-		last = &events[i]
+		if !strings.HasSuffix(events[i].Text, wasStarted) {
+			last = &events[i]
+		}
 	}
 	return last
 }

@@ -45,7 +45,7 @@ func TestCheckReading(t *testing.T) {
 		{"committed before it was printed", Reading{
 			Sent: sent(4), Printed: append(prints("process 1", 0, 0), prints("process 2", 500*ms, 2, 3)...),
 			Committed: map[int32]int64{3: 14}, Known: true,
-			Events: []Event{{200 * ms, "process 1 was killed"}, {600 * ms, "process 2 was stopped"}},
+			Events: []Event{{200 * ms, "process 1 was killed"}, {300 * ms, "process 2 was started"}, {600 * ms, "process 2 was stopped"}},
 		}, "3/4 1 0 0", LostCommitted, "judge-000001 (partition 3, offset 11): never printed; sent at 0.01 s; " +
 			"process 1 printed judge-000000, before it in this partition, at 0.00 s; process 1 was killed at 0.20 s; " +
 			"process 2 printed judge-000002, after it in this partition, at 0.50 s; " +

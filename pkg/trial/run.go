@@ -80,6 +80,7 @@ type worker struct {
 	*process.Process
 	name    string
 	began   time.Duration
+	folder  string
 	ids     []string // of its members, as far as they are known
 	stopped bool     // it was asked to end
 }
@@ -110,10 +111,12 @@ func (r *run) say(format string, args ...any) {
 	}
 }
 
+const wasStarted = " was started"
+
 // start starts a process of the program.
 func (r *run) start() (*worker, error) {
 	r.started++
-	w := &worker{Process: r.Command.process(r.kafka.place, r.folder), name: fmt.Sprintf("process %d", r.started), began: r.since()}
+	w := &worker{Process: r.Command.process(r.kafka.place, r.folder), name: fmt.Sprintf("process %d", r.started), began: r.since(), folder: r.folder}
 	var committed map[int32]int64
 	if !r.Producer {
 		committed, _ = r.kafka.committed(r.ctx)
@@ -131,7 +134,7 @@ func (r *run) start() (*worker, error) {
 	if err := w.Start(); err != nil {
 		return nil, fmt.Errorf("cannot start the program: %w", err)
 	}
-	r.event("%s was started", w.name)
+	r.event("%s"+wasStarted, w.name)
 	r.processes = append(r.processes, w)
 	return w, nil
 }
@@ -282,7 +285,7 @@ func (r *run) endedByItself() error {
 		if !w.running() && !w.stopped {
 			w.stopped = true
 			text := fmt.Sprintf("%s ended by itself, with status %d, after %.1f s", w.name, w.Status(), (r.since() - w.began).Seconds())
-			return &problem{text: text + lastLines(w)}
+			return &problem{text + lastLines(w), "an error of one request is no reason to end: print it, and poll again"}
 		}
 	}
 	return nil
@@ -305,7 +308,8 @@ func lastLines(w *worker) string {
 		const width = 200
 		text = append(text, strings.TrimSpace(string(terminal.Escape([]byte(line[:min(len(line), width)])))))
 	}
-	return fmt.Sprintf("; the end of its %s: %q", name, strings.Join(text, " / "))
+	end := strings.ReplaceAll(strings.Join(text, " / "), w.folder+"/", "")
+	return fmt.Sprintf("; the end of its %s: %q", name, end)
 }
 
 // more waits until the program has printed n more messages. It is patient with a slow program, and does

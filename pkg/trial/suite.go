@@ -30,7 +30,7 @@ type Suite struct {
 	Seed     uint64
 	Long     bool
 	Away     time.Duration // how long all brokers are away; 0 means 20 s
-	Lanes    int // how many trials run at a time; 1 on an existing cluster
+	Lanes    int           // how many trials run at a time; 1 on an existing cluster
 	// Say shows what happens in a trial. It may be called at any time by several trials.
 	Say func(trial, line string)
 	// Done shows the result of each trial, at its end.
