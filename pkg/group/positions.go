@@ -54,7 +54,7 @@ func (m *Member) positions(ctx context.Context, offsets topicOffsets) (topicOffs
 	committed, vanished, skipped := 0, 0, int64(0)
 	for partition, offset := range partitions {
 		at, start, end := offset.EpochOffset().Offset, starts[partition], ends[partition]
-		if printed := marked[partition]; printed > at && start <= printed && printed <= end {
+		if printed, ok := marked[partition]; ok && printed > at && start <= printed && printed <= end {
 			partitions[partition] = kgo.NewOffset().At(printed)
 			fresh[partition] = kgo.EpochOffset{Epoch: -1, Offset: printed}
 			committed++
