@@ -193,6 +193,10 @@ func TestOurs(t *testing.T) {
 			if err != nil || len(results) != len(test.trials) {
 				t.Fatalf("%d results: %v", len(results), err)
 			}
+			begins := map[string]string{"consumergroup/consumer": "latest", "consumer": "latest", "commitoffsets/consumercommit": "earliest"}[name]
+			if got := results[0].Begins; got != begins {
+				t.Errorf("a new group begins at %q, not at %q", got, begins)
+			}
 			for _, r := range results {
 				again := slices.DeleteFunc(r.Twice, func(f trial.Finding) bool { return f.Kind == trial.Interrupted })
 				mayRepeat := r.Trial == "kill" || r.Trial == "slow"

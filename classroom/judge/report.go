@@ -46,6 +46,9 @@ func (r *report) print(out io.Writer) error {
 		}
 	}
 	r.printNotes(&text)
+	if begins := r.Results[0].Begins; begins != "" {
+		fmt.Fprintf(&text, "\na new group begins at %s", begins)
+	}
 	fmt.Fprintf(&text, "\nverdict: %s (seed %d, %.0f s)\n", r.Verdict, r.Seed, r.Seconds)
 	_, err := out.Write(terminal.EscapeLines([]byte(text.String())))
 	return err

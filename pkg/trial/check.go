@@ -241,8 +241,8 @@ func (w *Writing) Check() (f Findings) {
 	}
 	for position, number := range w.Lines {
 		line, isReported := reported[number]
-		required := !w.Partial || isReported
 		there := places[number]
+		required := !w.Partial || isReported || len(w.Reported) == 0 && len(there) > 0
 		if required {
 			f.Sent++
 			f.Arrived += min(1, len(there))

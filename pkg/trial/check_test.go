@@ -123,6 +123,7 @@ func TestCheckWriting(t *testing.T) {
 		{"missing", Writing{Lines: lines, Records: all[:2]}, "2/3 1 0 0", NotInTopic, "judge-000002: line 3 of 3 is not in the topic"},
 		{"stopped, and not reported", Writing{Lines: lines, Records: all[:2], Partial: true, Reported: []Report{{Line: "ok", Number: 0}}},
 			"1/1 0 0 0", "", ""},
+		{"stopped, and nothing reported", Writing{Lines: lines, Records: all[:2], Partial: true}, "2/2 0 0 0", "", ""},
 		{"stopped, and reported", Writing{Lines: lines, Records: all[:2], Partial: true, Reported: reportIn("sent judge-000002")},
 			"0/1 1 0 0", NotDelivered, `judge-000002: line 3 is not in the topic, but the program printed "sent judge-000002"`},
 		{"stopped, and a place reported", Writing{Lines: lines, Records: all[:2], Partial: true,

@@ -148,11 +148,11 @@ func startTrial(r *run) error {
 	r.mu.Unlock()
 	members := len(r.kafka.state(r.ctx).members)
 	r.grouped, r.perProcess = members > 0, max(1, members)
-	from := "at the end of the topic: latest"
+	r.result.Begins = "latest"
 	if read > 0 {
-		from = "at the oldest message: earliest"
+		r.result.Begins = "earliest"
 	}
-	r.event("it is ready after %.1f s, and starts %s", (r.since() - w.began).Seconds(), from)
+	r.event("it is ready after %.1f s; a new group begins at %s", (r.since() - w.began).Seconds(), r.result.Begins)
 	switch {
 	case members == 0:
 		r.result.note("it is not a member of a group, so nobody stores how far it has read")

@@ -20,7 +20,8 @@ type Result struct {
 	Why    string `json:"why,omitempty"` // it was not tried, or failed for another reason than messages
 	Hint   string `json:"hint,omitempty"`
 	Findings
-	Kills    int      `json:"kills,omitempty"` // how often the program was killed
+	Begins   string   `json:"begins,omitempty"` // where a new group begins: earliest or latest
+	Kills    int      `json:"kills,omitempty"`  // how often the program was killed
 	Meanings []string `json:"meanings,omitempty"`
 	Section  string   `json:"section,omitempty"` // of the README
 	Notes    []string `json:"notes,omitempty"`
