@@ -115,7 +115,7 @@ func (r *Reading) lost(m Message, partition []Message, prints map[int][]Print) F
 		}
 	}
 	neighbour("before", before)
-	if event := lastEvent(r.Events, m.Sent, after); event != nil {
+	if event := eventAfter(r.Events, m.Sent, before); event != nil {
 		seen += fmt.Sprintf("; %s at %s", event.Text, seconds(event.At))
 	}
 	neighbour("after", after)
@@ -159,18 +159,18 @@ func (r *Reading) resetAt(m Message, after *Print) *Start {
 	return nil
 }
 
-// lastEvent returns the last event before the message behind the lost one was printed. A start explains
-// nothing: what came before it does.
-func lastEvent(events []Event, sent time.Duration, after *Print) (last *Event) {
+// eventAfter returns the first event after a message was sent and the one before it was printed. A start
+// explains nothing: what came before it does.
+func eventAfter(events []Event, sent time.Duration, before *Print) *Event {
+	if before != nil {
+		sent = max(sent, before.At)
+	}
 	for i := range events {
-		if after != nil && events[i].At > after.At && events[i].At > sent {
-			break
-		}
-		if !strings.HasSuffix(events[i].Text, wasStarted) {
-			last = &events[i]
+		if events[i].At >= sent && !strings.HasSuffix(events[i].Text, wasStarted) {
+			return &events[i]
 		}
 	}
-	return last
+	return nil
 }
 
 func (r *Reading) twice(m Message, prints []Print) Finding {
