@@ -13,7 +13,7 @@ def cell(trial):
     found = [f"{len(trial[kind])} {name}" for kind, name in
              (("lost", "lost"), ("twice", "twice"), ("out_of_order", "out of order")) if trial.get(kind)]
     if trial.get("why"):
-        found.append("ended" if "by itself" in trial["why"] else "not possible")
+        found.append("ended" if "by itself" in trial["why"] else "did not end" if "did not end" in trial["why"] else "not possible")
     count = f"{trial['sent']:,}"
     if trial["status"] == "ok":
         return f"{count} ok" + (f", {', '.join(found)}" if found else "")
