@@ -68,7 +68,7 @@ func main() {
 				return err
 			}
 		}
-		dir, err := os.MkdirTemp("", "tkafka-judge-")
+		dir, err := os.MkdirTemp("", "tkafka-trials-")
 		if err != nil {
 			return err
 		}

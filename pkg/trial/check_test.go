@@ -153,6 +153,7 @@ func TestNumbersIn(t *testing.T) {
 		"partition 1, value judge-000001 ":  {1},
 		"[judge-000001 judge-000002]":       {1, 2},
 		"judge-12":                          nil,
+		"File /tmp/tkafka-judge-3104511463": nil,
 		strings.Repeat("x", 100) + "judge-": nil,
 	} {
 		if got := numbersIn(line); !slices.Equal(got, want) {

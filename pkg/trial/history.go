@@ -21,7 +21,7 @@ type Message struct {
 // textOf is the text of a message. A program has processed a message when it prints a line with its text.
 func textOf(number int) string { return fmt.Sprintf("judge-%06d", number) }
 
-var textPattern = regexp.MustCompile(`judge-(\d{6})`)
+var textPattern = regexp.MustCompile(`\bjudge-(\d{6})\b`)
 
 // numbersIn returns the messages in a line that a program has printed.
 func numbersIn(line string) (numbers []int) {
