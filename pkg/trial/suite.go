@@ -106,7 +106,7 @@ func (s *Suite) try(ctx context.Context, t Trial, dir string) (result Result) {
 	}
 	defer func() {
 		result.took(time.Since(r.began))
-		if s.Done != nil {
+		if s.Done != nil && ctx.Err() == nil {
 			s.Done(result)
 		}
 	}()
