@@ -64,7 +64,8 @@ type Program struct {
 
 // New describes a program. The usage line names the program and its arguments, and Run compares
 // the command line with it. In "consumer <topic> earliest|latest [group]" the first argument may be
-// anything, the second must be one of the two words, and the third is optional. About describes in a
+// anything, the second must be one of the two words, and the third is optional. Any number of arguments may
+// follow the last one if it ends with "...". About describes in a
 // sentence or two what the user will see. Example has commands to type, one a line. The user sees the
 // usage and the examples with the words that started the program, such as "go run ./consumer".
 func New(usage, about, example string) *Program {
@@ -161,6 +162,10 @@ func (p *Program) typed(command string) string {
 // wrongArguments returns what is wrong with the arguments. Line is the whole command line.
 func (p *Program) wrongArguments(args, line []string) string {
 	names := strings.Fields(p.usage)[1:]
+	if n := len(names); n > 0 && strings.HasSuffix(names[n-1], "...") { // the rest is for another program
+		names[n-1] = strings.TrimSuffix(names[n-1], "...")
+		args = args[:min(len(args), n)]
+	}
 	if len(args) > len(names) {
 		unexpected := args[len(names)]
 		if at := slices.Index(line, unexpected); at > 0 && strings.HasSuffix(line[at-1], ",") {

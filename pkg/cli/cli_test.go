@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,6 +69,31 @@ func TestArguments(t *testing.T) {
 				t.Errorf("said %q, want %q", said, want)
 			}
 		})
+	}
+}
+
+// The arguments of another program may be anything.
+func TestRestOfArguments(t *testing.T) {
+	for _, test := range []struct {
+		line   []string
+		args   []string
+		status int
+	}{
+		{[]string{"a", "--", "go", "run", "-x", ""}, []string{"a", "go", "run", "-x", ""}, 0},
+		{[]string{"b", "ls"}, []string{"b", "ls"}, 0},
+		{[]string{"a"}, nil, 2},
+		{[]string{"c", "ls"}, nil, 2},
+		{nil, nil, 2},
+	} {
+		p, said := program("does a|b <command>...")
+		var got []string
+		status := p.run(test.line, func(_ context.Context, args []string) error {
+			got = args
+			return nil
+		})
+		if status != test.status || !slices.Equal(got, test.args) {
+			t.Errorf("%q: status %d, %q; %s", test.line, status, got, said)
+		}
 	}
 }
 

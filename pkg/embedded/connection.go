@@ -7,7 +7,10 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sync"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // maxRequest is the largest size of a request in bytes. Real brokers have the same limit
@@ -45,6 +48,9 @@ type connection struct {
 	pending       []byte // the part of the current request that kfake has not read yet
 	held          int    // bytes of memory for the current request; belongs to listener.memory
 	discard       int    // how many of the next responses are for us, not for the client
+
+	mu       sync.Mutex
+	produces map[uint32]bool // correlation IDs of the requests with an answer that may be lost
 }
 
 func newConnection(l *listener, raw net.Conn) *connection {
@@ -76,6 +82,10 @@ func (c *connection) Write(p []byte) (int, error) {
 	if c.discard > 0 {
 		c.discard--
 		return len(p), nil
+	}
+	if c.loses(p) {
+		c.raw.Close()
+		return 0, net.ErrClosed
 	}
 	if err := c.SetDeadline(time.Now().Add(c.listener.limits.idle)); err != nil {
 		return 0, err
@@ -122,8 +132,36 @@ func (c *connection) next() error {
 		}
 	}
 	c.listener.arrived(len(request))
+	c.remember(request)
 	c.pending = request
 	return nil
+}
+
+// remember notes a produce request if its answer may be lost (see [Cluster.LoseReplies]).
+func (c *connection) remember(request []byte) {
+	if c.internal || c.listener.lose.Load() == nil || binary.BigEndian.Uint16(request[4:]) != uint16(kmsg.Produce) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.produces == nil {
+		c.produces = make(map[uint32]bool)
+	}
+	c.produces[binary.BigEndian.Uint32(request[8:])] = true
+}
+
+// loses reports whether this response gets lost. Behind its length, it has the request's correlation ID.
+func (c *connection) loses(response []byte) bool {
+	lose := c.listener.lose.Load()
+	if lose == nil || len(response) < 8 {
+		return false
+	}
+	id := binary.BigEndian.Uint32(response[4:])
+	c.mu.Lock()
+	known := c.produces[id]
+	delete(c.produces, id)
+	c.mu.Unlock()
+	return known && (*lose)()
 }
 
 // handshake fails if the client has no certificate of the cluster's authority.

@@ -165,6 +165,7 @@ func Start(config Config) (_ *Cluster, err error) {
 	if c.kfake, err = kfake.NewCluster(options...); err != nil {
 		return nil, err
 	}
+	c.kfake.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), askAboutThisEpoch)
 	if err := c.prepare(config); err != nil {
 		return nil, err
 	}
@@ -187,6 +188,23 @@ func safeVersions(versions *kversion.Versions) *kversion.Versions {
 	}
 	versions.SetMaxKeyVersion(kmsg.Produce.Int16(), 12)
 	return versions
+}
+
+// askAboutThisEpoch changes a request for the end of an older epoch of a leader. Until a new leader has a
+// message of its own, kfake answers that it does not know the epoch before. A real leader knows it. A
+// consumer would take that as a loss of messages, go to its reset policy and, with latest, skip some. A
+// leader of this cluster has all messages of the one before, so the end of its own epoch is as good.
+func askAboutThisEpoch(request kmsg.Request) (kmsg.Response, error, bool) {
+	topics := request.(*kmsg.OffsetForLeaderEpochRequest).Topics
+	for t := range topics {
+		for p := range topics[t].Partitions {
+			partition := &topics[t].Partitions[p]
+			if partition.CurrentLeaderEpoch > partition.LeaderEpoch {
+				partition.LeaderEpoch = partition.CurrentLeaderEpoch
+			}
+		}
+	}
+	return nil, nil, false
 }
 
 // prepare finds out which requests kfake knows, and creates the topics. It runs before any client is
@@ -316,6 +334,19 @@ func (c *Cluster) Restart(broker int32) error {
 		return err
 	}
 	return l.restart()
+}
+
+// LoseReplies breaks a client's connection in place of an answer to a produce request, whenever lose
+// returns true. The messages are stored, and the client does not know it. Nil ends this. The client of
+// [Cluster.Client] loses nothing.
+func (c *Cluster) LoseReplies(lose func() bool) {
+	for _, l := range c.listeners {
+		if lose == nil {
+			l.lose.Store(nil)
+		} else {
+			l.lose.Store(&lose)
+		}
+	}
 }
 
 // Dial connects to a broker from inside the process, without a socket and TLS, and with all rights.

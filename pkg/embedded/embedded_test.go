@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -371,5 +372,81 @@ func TestCheckTopic(t *testing.T) {
 	}
 	if _, err := Start(Config{Topics: []string{"a b"}}); err == nil {
 		t.Error("a cluster with a topic \"a b\" started")
+	}
+}
+
+// A client that does not know that its messages were stored sends them again. An idempotent one is
+// recognised, and another one is not.
+func TestLoseReplies(t *testing.T) {
+	c := start(t, Config{Topics: []string{"t"}})
+	for name, test := range map[string]struct {
+		options []kgo.Opt
+		twice   bool
+	}{
+		"idempotent": {},
+		"other":      {[]kgo.Opt{kgo.DisableIdempotentWrite()}, true},
+	} {
+		var lost atomic.Int32
+		c.LoseReplies(func() bool { return lost.Add(1) == 1 })
+		before := c.Kfake().PartitionInfo("t", 0).HighWatermark
+		cl, err := kgo.NewClient(append(test.options, kgo.SeedBrokers(c.Brokers()...), kgo.MetadataMinAge(50*time.Millisecond), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.ProduceSync(deadline(t), &kgo.Record{Topic: "t", Value: []byte("x")}).FirstErr(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		cl.Close()
+		c.LoseReplies(nil)
+		if got := c.Kfake().PartitionInfo("t", 0).HighWatermark - before; got != 1 && !test.twice || got != 2 && test.twice {
+			t.Errorf("%s: the message is there %d times, and %d answers came", name, got, lost.Load())
+		}
+	}
+}
+
+// A consumer misses nothing when a leader moves, even if it begins at the end of the topic and the new
+// leader has no message of its own yet.
+func TestLeaderMoves(t *testing.T) {
+	c := start(t, Config{Topics: []string{"t"}})
+	producer := client(t, c, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	consumer, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.MetadataMinAge(50*time.Millisecond), kgo.FetchMaxWait(100*time.Millisecond),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"t": {0: kgo.NewOffset().AtStart()}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(consumer.Close)
+	for i := range 5 {
+		sent := fmt.Sprint("message ", i)
+		if err := producer.ProduceSync(deadline(t), &kgo.Record{Topic: "t", Value: []byte(sent)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		for got := ""; got != sent; {
+			fetches := consumer.PollFetches(deadline(t))
+			if err := fetches.Err(); err != nil {
+				t.Fatal(err)
+			}
+			for _, record := range fetches.Records() {
+				got = string(record.Value)
+			}
+		}
+		// The next message is there, and the consumer has not read it, when the leader moves.
+		consumer.PauseFetchPartitions(map[string][]int32{"t": {0}})
+		if i < 4 {
+			if err := producer.ProduceSync(deadline(t), &kgo.Record{Topic: "t", Value: fmt.Append(nil, "moved ", i)}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.Kfake().MoveTopicPartition("t", 0, (c.Kfake().LeaderFor("t", 0)+1)%3); err != nil {
+			t.Fatal(err)
+		}
+		consumer.ForceMetadataRefresh()
+		consumer.ResumeFetchPartitions(map[string][]int32{"t": {0}})
+		if i < 4 {
+			fetches := consumer.PollFetches(deadline(t))
+			if err := fetches.Err(); err != nil || fetches.NumRecords() == 0 || string(fetches.Records()[0].Value) != fmt.Sprint("moved ", i) {
+				t.Fatalf("%v: %d messages after the move", err, fetches.NumRecords())
+			}
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,7 +23,8 @@ type listener struct {
 	requests      knownRequests // set before serve
 	arrived       func(n int)   // a request of n bytes arrived; set before serve
 
-	accepted chan net.Conn // for kfake
+	accepted chan net.Conn               // for kfake
+	lose     atomic.Pointer[func() bool] // see Cluster.LoseReplies
 
 	mu          sync.Mutex
 	sockets     []net.Listener // nil while the broker is down

@@ -49,16 +49,17 @@ type Member struct {
 	sharing    bool            // of a share group
 
 	mu         sync.Mutex
-	topicID    topicID   // of the topic that the client reads
-	goneSince  time.Time // since then, the metadata is without the topic
-	owned      []int32   // the partitions that the group assigned to us
-	printed    []int32   // the partitions in the last line that we printed
-	blocked    bool      // a rebalance waits for client.AllowRebalance
-	leaving    bool      // the program leaves the group
-	leave      sync.Once // leaves it
-	waiting    *waiting  // nil while we have an assignment
-	positioned bool      // has had partitions before
-	troubled   string    // the last trouble that we printed
+	topicID    topicID         // of the topic that the client reads
+	goneSince  time.Time       // since then, the metadata is without the topic
+	owned      []int32         // the partitions that the group assigned to us
+	marked     map[int32]int64 // behind the messages that we printed and could not commit
+	printed    []int32         // the partitions in the last line that we printed
+	blocked    bool            // a rebalance waits for client.AllowRebalance
+	leaving    bool            // the program leaves the group
+	leave      sync.Once       // leaves it
+	waiting    *waiting        // nil while we have an assignment
+	positioned bool            // has had partitions before
+	troubled   string          // the last trouble that we printed
 }
 
 // Open checks the cluster, the topic and the group, as cluster.Open does. It also refuses an empty group
@@ -325,9 +326,17 @@ func (m *Member) Revoked(revoked map[string][]int32, committing error) {
 	}
 }
 
-// lost is called when a session with the group has failed. Nothing can be committed any more. After
-// it, kgo calls OnGroupManageError with the reason.
-func (m *Member) lost(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
+// lost is called when a session with the group has failed. Nothing can be committed any more. So positions
+// needs to know what is marked, which means printed. After it, kgo calls OnGroupManageError with the reason.
+func (m *Member) lost(_ context.Context, client *kgo.Client, partitions map[string][]int32) {
+	m.mu.Lock()
+	for partition, marked := range client.MarkedOffsets()[m.topic] {
+		if m.marked == nil {
+			m.marked = make(map[int32]int64)
+		}
+		m.marked[partition] = marked.Offset
+	}
+	m.mu.Unlock()
 	m.disown(partitions)
 }
 

@@ -33,6 +33,9 @@ type lister func(ctx context.Context, topics ...string) (kadm.ListedOffsets, err
 // partition looks up the end again, and misses the messages in between. So positions looks up the
 // end now and, with automatic commit, commits it now. The Java client commits each position, too.
 //
+// After a session that failed, the partitions may come back to us. Then we continue behind what we have
+// printed, even if we could not commit it any more: nobody reads it twice.
+//
 // The topic may not have a committed offset any more: retention deletes messages, and a topic can be
 // deleted and created again. Then the reset policy decides.
 func (m *Member) positions(ctx context.Context, offsets topicOffsets) (topicOffsets, error) {
@@ -44,10 +47,20 @@ func (m *Member) positions(ctx context.Context, offsets topicOffsets) (topicOffs
 	if err != nil {
 		return nil, err
 	}
+	m.mu.Lock()
+	marked := m.marked
+	m.marked = nil
+	m.mu.Unlock()
 	fresh := make(map[int32]kgo.EpochOffset)
 	committed, vanished, skipped := 0, 0, int64(0)
 	for partition, offset := range partitions {
 		at, start, end := offset.EpochOffset().Offset, starts[partition], ends[partition]
+		if printed, ok := marked[partition]; ok && printed > at && start <= printed && printed <= end {
+			partitions[partition] = kgo.NewOffset().At(printed)
+			fresh[partition] = kgo.EpochOffset{Epoch: -1, Offset: printed}
+			committed++
+			continue
+		}
 		if start <= at && at <= end {
 			committed++
 			continue

@@ -111,7 +111,7 @@ func (m *Member) goneFor() time.Duration {
 // positions that it has belong to the old topic. Then the member joins the group again.
 func (m *Member) startAnew(ctx context.Context, created *anew) {
 	m.mu.Lock()
-	m.topicID, m.printed = created.id, nil
+	m.topicID, m.printed, m.marked = created.id, nil, nil
 	m.mu.Unlock()
 	m.program.Say("topic %s was created anew: its messages and offsets start at 0 again", m.topic)
 	done := make(chan struct{})

@@ -11,6 +11,9 @@ import (
 type Output struct {
 	// OnLine is called with each line, without its line end. Set it before the program starts.
 	OnLine func(line string)
+	// Keep limits the memory: at least the last Keep bytes are there, and never more than twice as many
+	// and one line. 0 keeps everything. Set it before the program starts.
+	Keep int
 
 	mu      sync.Mutex
 	text    []byte
@@ -37,6 +40,11 @@ func (o *Output) add(text []byte, last bool) {
 	}
 	added := split(o.text[o.lines:max(o.lines, end)])
 	o.lines = max(o.lines, end)
+	if o.Keep > 0 && len(o.text) > 2*o.Keep {
+		dropped := min(len(o.text)-o.Keep, o.lines)
+		o.text = append([]byte(nil), o.text[dropped:]...)
+		o.lines, o.matched = o.lines-dropped, max(0, o.matched-dropped)
+	}
 	if o.changed != nil {
 		close(o.changed)
 		o.changed = nil

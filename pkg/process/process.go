@@ -1,5 +1,5 @@
 // Package process runs a program beside its caller. It collects what the program prints, waits for a
-// text in it, writes to the program's input, and ends the program. The tour and the tests use it.
+// text in it, writes to the program's input, and ends the program. The tour, the judge and the tests use it.
 package process
 
 import (
@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"syscall"
 	"time"
 
 	"github.com/creack/pty"
@@ -83,6 +84,29 @@ func (p *Process) finish() {
 	p.Stderr.finish()
 	close(p.ended)
 }
+
+// InSession makes the program the first of a session of its own, with all programs that it starts. A
+// Ctrl-C on the caller's terminal does not reach them. Call it before Start.
+func (p *Process) InSession() { startSession(p.command) }
+
+// SignalAll sends a signal to a program that has a session of its own, and to the programs that it has
+// started, as Ctrl-C on a terminal does. It fails if all have ended.
+func (p *Process) SignalAll(signal syscall.Signal) error {
+	return signalSession(p.command.Process, signal)
+}
+
+// KillAll ends a program that has a session of its own and the programs that it has started, and waits
+// until it has ended.
+func (p *Process) KillAll() {
+	if p.command.Process != nil {
+		p.SignalAll(syscall.SIGKILL)
+		<-p.ended
+		p.SignalAll(syscall.SIGKILL) // what it started in the meantime
+	}
+}
+
+// Pid is the number of a program that has started.
+func (p *Process) Pid() int { return p.command.Process.Pid }
 
 // Type writes to the input of the program.
 func (p *Process) Type(text string) error {

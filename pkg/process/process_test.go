@@ -1,10 +1,13 @@
 package process
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -158,6 +161,59 @@ func TestKill(t *testing.T) {
 			p.Kill() // again
 		})
 	}
+}
+
+// In a session of its own, a program ends together with those that it has started.
+func TestSession(t *testing.T) {
+	p := New(exec.Command("sh", "-c", `sleep 1000 & echo "child $!"; wait; echo unreachable`))
+	p.InSession()
+	p.KillAll() // not started
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	child, err := strconv.Atoi(await(t, p, &p.Stdout, `child (\d+)`)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Pause(), p.Continue()); err != nil {
+		t.Fatal(err)
+	}
+	p.KillAll()
+	wait(t, p, -1)
+	for end := time.Now().Add(timeout); alive(child); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the child still runs")
+		}
+	}
+	if p.SignalAll(syscall.SIGTERM) == nil && !alive(child) {
+		t.Log("a process that has ended waits for its parent") // in a container without an init process
+	}
+}
+
+// alive reports whether a process runs. One that has ended may wait for a parent that does not look.
+func alive(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || !strings.Contains(string(status), ") Z ")
+}
+
+// The output of a program that prints without end needs limited memory.
+func TestKeep(t *testing.T) {
+	p := New(exec.Command("seq", "1", "100000"))
+	lines := 0
+	p.Stdout.OnLine = func(string) { lines++ }
+	p.Stdout.Keep = 1000
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, p, 0)
+	kept := p.Stdout.String()
+	if lines != 100_000 || len(kept) < 1000 || len(kept) > 2000 || !strings.HasSuffix(kept, "\n99999\n100000\n") {
+		t.Errorf("%d lines, %d bytes: %q", lines, len(kept), kept[max(0, len(kept)-20):])
+	}
+	await(t, p, &p.Stdout, "100000")
 }
 
 func TestNotFound(t *testing.T) {

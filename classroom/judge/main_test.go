@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tkafka/pkg/embedded"
+	"tkafka/pkg/issuer"
+	"tkafka/pkg/localcluster"
+	"tkafka/pkg/trial"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"judge": main})
+}
+
+// run runs the judge. Its folder for temporary files must be empty at the end.
+func run(t *testing.T, want int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	temporary := t.TempDir()
+	judge := exec.Command("judge", args...)
+	judge.Env = append(os.Environ(), "TMPDIR="+temporary)
+	var out, problems bytes.Buffer
+	judge.Stdout, judge.Stderr = &out, &problems
+	err := judge.Run()
+	var exit *exec.ExitError
+	if status := judge.ProcessState.ExitCode(); err != nil && !errors.As(err, &exit) || status != want {
+		t.Errorf("%q: %v, want status %d\n%s%s", args, err, want, &out, &problems)
+	}
+	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	return out.String(), problems.String()
+}
+
+func TestMisuse(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{nil, 2, "judge: consumer|producer is missing"},
+		{[]string{"consumer"}, 2, "judge: command is missing"},
+		{[]string{"reader", "--", "cat"}, 2, `judge: "reader" is not consumer or producer`},
+		{[]string{"consumer", "--only", "flood", "--", "cat"}, 2, `judge: there is no trial "flood": choose from start,stop,`},
+		{[]string{"consumer", "--auth", "nowhere", "--", "cat"}, 2, "judge: --auth and --brokers need --topic"},
+		{[]string{"consumer", "--", "go", "run", "./nowhere"}, 1, "judge: go build: exit status 1: "},
+		{[]string{"consumer", "--json", "--", "./no-such-program"}, 1, "judge: 9 trials, seed "},
+	} {
+		if _, problems := run(t, test.status, test.args...); !strings.HasPrefix(problems, test.want) {
+			t.Errorf("%q: %s", test.args, problems)
+		}
+	}
+}
+
+// A producer that sends nothing fails, in the table and in JSON.
+func TestReport(t *testing.T) {
+	t.Parallel()
+	text, problems := run(t, 1, "producer", "--seed", "7", "--", "sh", "-c", "cat >/dev/null; echo no database >&2; exit 3")
+	for _, part := range []string{"\nall          FAILED ", "\nreplies      not tried  the trial all was not possible\n",
+		"\nall FAILED: it sends all lines\n  seen: it has not connected to the brokers; the end of its standard error: \"no database\"\n",
+		"\n  hint: put {brokers}",
+		"  hint: put {brokers} into its arguments, or read the addresses from the variable KAFKA_BROKERS\n",
+		"\n  read: README.md, \"1. A producer and a consumer\"\n", "(seed 7, "} {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is missing in\n%s", part, text)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if len(line) > width+1 && strings.Contains(line, ": ") {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
+	}
+	if !strings.HasSuffix(problems, "judge: 1 of 7 trials failed\n") {
+		t.Error(problems)
+	}
+	var parsed report
+	text, _ = run(t, 1, "producer", "--json", "--", "true")
+	if err := json.Unmarshal([]byte(text), &parsed); err != nil || len(parsed.Results) != 7 || parsed.Results[0].Status != trial.Failed {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// The command of the README works as typed, in any folder of the module. The program finds its
+// credentials in ./auth, whatever is in the user's folder.
+func TestAsTyped(t *testing.T) {
+	t.Parallel()
+	text, problems := run(t, 0, "consumer", "--only", "stop", "--", "go", "run", "../../consumergroup/consumer", "judge", "my_group", "--auth", "./auth")
+	for _, part := range []string{"consumer: go run ../../consumergroup/consumer judge my_group", "\nstop         ok ", "\nverdict: exactly once seen (seed "} {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is missing in\n%s", part, text)
+		}
+	}
+	if !strings.HasPrefix(problems, "judge: built ../../consumergroup/consumer, so that signals reach the program itself\n") {
+		t.Error(problems)
+	}
+}
+
+// On an existing cluster, a student's rights are enough for what can be tried there.
+func TestExistingCluster(t *testing.T) {
+	t.Parallel()
+	right := func(kind kmsg.ACLResourceType, name string, operation kmsg.ACLOperation) kfake.ACL {
+		return kfake.ACL{Resource: kind, Name: name, Operation: operation, Pattern: kmsg.ACLResourcePatternTypeLiteral, Allow: true}
+	}
+	ca, err := issuer.New("the course", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const student = "client7"
+	cluster, err := localcluster.Start(ca, embedded.Config{Topics: []string{student}, Rights: map[string][]kfake.ACL{student: {
+		right(kmsg.ACLResourceTypeGroup, "*", kmsg.ACLOperationRead),
+		right(kmsg.ACLResourceTypeTopic, student, kmsg.ACLOperationRead),
+		right(kmsg.ACLResourceTypeTopic, student, kmsg.ACLOperationWrite),
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	auth := filepath.Join(t.TempDir(), "auth")
+	if err := ca.WriteFolder(auth, student, cluster.Brokers()); err != nil {
+		t.Fatal(err)
+	}
+	for kind, test := range map[string]struct {
+		command []string
+		want    []string
+	}{
+		"consumer": {[]string{"../../consumergroup/consumer", "{topic}", "{group}"}, []string{"\nstop         ok ", "\nkill         ok ", "\nbroker       not tried  only a cluster of the judge's own can be broken: "}},
+		"producer": {[]string{"../../producer", "{topic}"}, []string{"\nall          ok               600 ", "\nstop         ok ", "\nreplies      not tried "}},
+	} {
+		args := []string{kind, "--auth", auth, "--topic", student, "--only", "stop,kill,broker", "--", "go", "run"}
+		if kind == "producer" {
+			args[6] = "stop,replies"
+		}
+		text, _ := run(t, 0, append(args, test.command...)...)
+		for _, part := range test.want {
+			if !strings.Contains(text, part) {
+				t.Errorf("%q is missing in\n%s", part, text)
+			}
+		}
+	}
+}
+
+// Our programs keep their promises: nothing is lost, and nothing comes twice unless the program was killed
+// or its session ended. .ci/judge has all trials.
+func TestOurs(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("builds programs")
+	}
+	for name, test := range map[string]struct {
+		args   []string
+		trials []string
+	}{
+		"consumergroup/consumer":       {[]string{"{topic}", "{group}"}, []string{"start", "stop", "sigterm", "members", "broker", "away"}},
+		"consumer":                     {[]string{"{topic}", "--group", "{group}"}, []string{"start", "kill", "slow"}},
+		"commitoffsets/consumercommit": {[]string{"{topic}", "{group}", "--store-time", "1ms"}, []string{"start", "stop", "kill", "slow"}},
+		"producer":                     {[]string{"{topic}"}, []string{"all", "replies", "broker", "stop"}},
+		"consumergroup/producer":       {[]string{"{topic}"}, []string{"all", "replicas", "connections"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &trial.Suite{
+				Command:  trial.Command{Args: append([]string{"go", "run", "tkafka/" + name}, test.args...), Folder: "."},
+				Producer: filepath.Base(name) == "producer", Seed: 1, Lanes: 3, Away: 4 * time.Second,
+			}
+			all := trial.Consumer
+			if s.Producer {
+				all = trial.Producer
+			}
+			for _, one := range all {
+				if slices.Contains(test.trials, one.Name) {
+					s.Trials = append(s.Trials, one)
+				}
+			}
+			dir := t.TempDir()
+			if _, err := s.Command.Build(t.Context(), dir); err != nil {
+				t.Fatal(err)
+			}
+			results, err := s.Run(t.Context(), dir)
+			if err != nil || len(results) != len(test.trials) {
+				t.Fatalf("%d results: %v", len(results), err)
+			}
+			begins := map[string]string{"consumergroup/consumer": "latest", "consumer": "latest", "commitoffsets/consumercommit": "earliest"}[name]
+			if got := results[0].Begins; got != begins {
+				t.Errorf("a new group begins at %q, not at %q", got, begins)
+			}
+			for _, r := range results {
+				again := slices.DeleteFunc(r.Twice, func(f trial.Finding) bool { return f.Kind == trial.Interrupted })
+				mayRepeat := r.Trial == "kill" || r.Trial == "slow"
+				if r.Status != trial.OK || r.Sent < 100 || len(again) > 0 && !mayRepeat {
+					t.Errorf("%s: %s %s: %d messages, %v %v %v", r.Trial, r.Status, r.Why, r.Sent, r.Lost, again, r.OutOfOrder)
+				}
+				t.Logf("%s: %s", r.Trial, summary(r))
+			}
+		})
+	}
+}

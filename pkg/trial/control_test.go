@@ -1,0 +1,339 @@
+package trial
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tkafka/pkg/tlsconf"
+)
+
+// The programs below are judged in these tests. One of each kind is correct, and each of the others has
+// one mistake. The trial that is meant for the mistake must find it.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"judged": judged})
+}
+
+// judged consumer|producer TOPIC GROUP MISTAKE
+func judged() {
+	// Of all goroutines, only this one handles the signal: the program ends when its work does.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	role, topic, group, mistake := os.Args[1], os.Args[2], os.Args[3], os.Args[4]
+	var err error
+	if role == "producer" {
+		err = produce(ctx, topic, mistake)
+	} else {
+		err = consume(ctx, topic, group, mistake)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func connect() ([]kgo.Opt, error) {
+	security, err := tlsconf.Load("auth", os.Getenv("KAFKA_KEYSTORE_PASSWORD"), nil)
+	return []kgo.Opt{
+		kgo.SeedBrokers(strings.Split(os.Getenv("KAFKA_BROKERS"), ",")...),
+		kgo.DialTLSConfig(security),
+		kgo.MetadataMinAge(100 * time.Millisecond),
+	}, err
+}
+
+func consume(ctx context.Context, topic, group, mistake string) error {
+	options, err := connect()
+	if err != nil {
+		return err
+	}
+	switch mistake {
+	case "ends":
+		return errors.New("judged: cannot open the database")
+	case "does not connect":
+		<-ctx.Done()
+		return nil
+	case "another topic":
+		topic = "client60"
+	case "starts slowly":
+		time.Sleep(2 * time.Second)
+	}
+	direct, err := kgo.NewClient(options...) // for the member that ignores a revocation
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	next := make(map[int32]int64)
+	options = append(options,
+		kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group), kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
+		kgo.Balancers(kgo.RangeBalancer()), kgo.HeartbeatInterval(200*time.Millisecond),
+		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, revoked map[string][]int32) {
+			if mistake == "ignores revocation" && ctx.Err() == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, partition := range revoked[topic] {
+					direct.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(next[partition])}})
+				}
+			}
+		}),
+	)
+	client, err := kgo.NewClient(options...)
+	if err != nil {
+		return err
+	}
+	defer client.CloseAllowingRebalance()
+	if mistake == "ignores revocation" {
+		go func() {
+			for ctx.Err() == nil {
+				for _, message := range direct.PollFetches(ctx).Records() {
+					fmt.Println(string(message.Value))
+				}
+			}
+		}()
+	}
+	seen := 0
+	var held *kgo.Record
+	for {
+		fetches := client.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		records := fetches.Records()
+		if mistake == "commits first" {
+			client.CommitRecords(context.Background(), records...)
+		}
+		for _, message := range records {
+			seen++
+			mu.Lock()
+			next[message.Partition] = message.Offset + 1
+			mu.Unlock()
+			switch text := string(message.Value); {
+			case mistake == "prints nothing":
+			case mistake == "prints something else":
+				fmt.Println("got a message")
+			case mistake == "swaps" && seen == 60:
+				held = message // until the next one of its key comes
+			case mistake == "skips" && seen == 60:
+			case mistake == "prints twice" && seen%50 == 0:
+				fmt.Printf("%s\n%s\n", text, text)
+			default:
+				fmt.Println(text)
+				if held != nil && string(message.Key) == string(held.Key) {
+					fmt.Println(string(held.Value))
+					held = nil
+				}
+			}
+		}
+		if mistake != "never commits" && mistake != "commits first" {
+			client.CommitRecords(context.Background(), records...)
+		}
+		client.AllowRebalance()
+	}
+}
+
+func produce(ctx context.Context, topic, mistake string) error {
+	options, err := connect()
+	if err != nil {
+		return err
+	}
+	options = append(options, kgo.DefaultProduceTopic(topic), kgo.RequiredAcks(kgo.AllISRAcks()))
+	switch mistake {
+	case "not idempotent":
+		options = append(options, kgo.DisableIdempotentWrite())
+	case "reports too early":
+		options = append(options, kgo.ProducerLinger(300*time.Millisecond))
+	case "does not flush":
+		options = append(options, kgo.ProducerLinger(time.Second))
+	}
+	client, err := kgo.NewClient(options...)
+	if err != nil {
+		return err
+	}
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for input := bufio.NewScanner(os.Stdin); input.Scan(); {
+			lines <- input.Text()
+		}
+	}()
+	var held *kgo.Record
+	for number := 0; ; number++ {
+		var text string
+		select {
+		case <-ctx.Done():
+			if mistake == "reports too early" {
+				return nil
+			}
+			return client.Flush(context.Background())
+		case line, open := <-lines:
+			if !open && mistake == "does not flush" {
+				return nil
+			} else if !open {
+				return client.Flush(context.Background())
+			}
+			text = line
+		}
+		record := &kgo.Record{Key: fmt.Append(nil, number%5), Value: []byte(text)}
+		if mistake == "swaps" && number == 60 {
+			held = record
+			continue
+		}
+		if mistake == "reports too early" {
+			fmt.Println("sent", text)
+		}
+		send := func(record *kgo.Record) {
+			client.Produce(context.Background(), record, func(record *kgo.Record, err error) {
+				if err == nil && mistake != "reports nothing" && mistake != "reports too early" {
+					fmt.Println("delivered", string(record.Value))
+				}
+			})
+		}
+		send(record)
+		if held != nil && string(record.Key) == string(held.Key) {
+			send(held)
+			held = nil
+		}
+	}
+}
+
+// quick are limits for a program that does not need long.
+var quick = limits{
+	start: 30 * time.Second, patience: 6 * time.Second, end: 5 * time.Second, commit: 5 * time.Second,
+	away: 500 * time.Millisecond, more: 5 * time.Second, feed: 20 * time.Second,
+}
+
+// judge performs trials with a program that has a mistake.
+func judge(t *testing.T, role, mistake string, limits limits, names ...string) []Result {
+	t.Helper()
+	program, err := exec.LookPath("judged")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Suite{
+		Command:  Command{Args: []string{program, role, "{topic}", "{group}", mistake}, Folder: t.TempDir()},
+		Producer: role == "producer", Seed: 1, Lanes: 4, limits: limits,
+		Say: func(trial, line string) { t.Logf("%s: %s", trial, line) },
+	}
+	all := Consumer
+	if s.Producer {
+		all = Producer
+	}
+	for _, trial := range all {
+		if names == nil || slices.Contains(names, trial.Name) {
+			s.Trials = append(s.Trials, trial)
+		}
+	}
+	dir := t.TempDir()
+	results, err := s.Run(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	return results
+}
+
+// A correct program passes all trials. Without this, the other tests would mean nothing.
+func TestCorrectPrograms(t *testing.T) {
+	t.Parallel()
+	for _, role := range []string{"consumer", "producer"} {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			for _, r := range judge(t, role, "none", quick) {
+				if r.Status != OK || r.Sent < 50 || r.Arrived != r.Sent {
+					t.Errorf("%s: %s %s: %d of %d, %v %v %v", r.Trial, r.Status, r.Why, r.Arrived, r.Sent, r.Lost, r.Twice, r.OutOfOrder)
+				}
+				if (r.Trial == "kill") != (r.Kills > 0) {
+					t.Errorf("%s: killed %d times", r.Trial, r.Kills)
+				}
+			}
+		})
+	}
+}
+
+// Each mistake is found by the trial that is meant for it, and not by another check.
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		role, mistake, trial string
+		kind                 Kind
+	}{
+		{"producer", "not idempotent", "replies", TwiceInTopic},
+		{"producer", "not idempotent", "replicas", TwiceInTopic},
+		{"producer", "does not flush", "all", NotInTopic},
+		{"producer", "swaps", "all", OutOfOrder},
+		{"producer", "reports too early", "stop", NotDelivered},
+		{"consumer", "commits first", "kill", LostCommitted},
+		{"consumer", "ignores revocation", "members", TwiceInTwo},
+		{"consumer", "prints twice", "start", TwiceInOne},
+		{"consumer", "swaps", "start", OutOfOrder},
+		{"consumer", "skips", "start", LostCommitted},
+		{"consumer", "never commits", "kill", LostAtReset},
+	} {
+		t.Run(test.mistake+" "+test.trial, func(t *testing.T) {
+			t.Parallel()
+			r := judge(t, test.role, test.mistake, quick, test.trial)[0]
+			found := slices.Concat(r.Lost, r.Twice, r.OutOfOrder)
+			if r.Status != Failed || r.Why != "" || len(found) == 0 || len(r.Meanings) == 0 || r.Section == "" {
+				t.Fatalf("%s %s: %d findings, %q %q", r.Status, r.Why, len(found), r.Meanings, r.Section)
+			}
+			if !slices.ContainsFunc(found, func(f Finding) bool { return f.Kind == test.kind }) {
+				t.Errorf("not found as %q: %s: %s", test.kind, found[0].Kind, found[0])
+			}
+			t.Logf("%d lost, %d twice, %d out of order; %s", len(r.Lost), len(r.Twice), len(r.OutOfOrder), found[0])
+		})
+	}
+}
+
+// A program that cannot be judged gets an answer that helps.
+func TestHelpfulAnswers(t *testing.T) {
+	t.Parallel()
+	impatient := quick
+	impatient.start = 3 * time.Second
+	for _, test := range []struct{ mistake, why, hint string }{
+		{"ends", `process 1 ended by itself, with status 1, after `, ""},
+		{"ends", `; the end of its standard error: "judged: cannot open the database"`, ""},
+		{"does not connect", "it has not connected to the brokers in 3s; it printed nothing", "KAFKA_BROKERS"},
+		{"another topic", "it asks for the topic client60, and the messages are in the topic judge", "{topic}"},
+		{"prints nothing", "it reads the topic, and has printed nothing on standard output in 3s", "python3 -u"},
+		{"prints something else", "has the text of a message; the end of its standard output: \"got a message", "such as judge-000000"},
+	} {
+		t.Run(test.mistake, func(t *testing.T) {
+			t.Parallel()
+			results := judge(t, "consumer", test.mistake, impatient, "start", "kill")
+			if r := results[0]; r.Status != Failed || !strings.Contains(r.Why, test.why) || !strings.Contains(r.Hint, test.hint) {
+				t.Errorf("%s: %s\nhint: %s", r.Status, r.Why, r.Hint)
+			}
+			if r := results[1]; r.Status != NotTried || r.Why != "the trial start was not possible" {
+				t.Errorf("%s: %s", r.Status, r.Why)
+			}
+		})
+	}
+	t.Run("starts slowly", func(t *testing.T) {
+		t.Parallel()
+		if r := judge(t, "consumer", "starts slowly", quick, "start")[0]; r.Status != OK {
+			t.Errorf("%s: %s", r.Status, r.Why)
+		}
+	})
+	t.Run("reports nothing", func(t *testing.T) {
+		t.Parallel()
+		r := judge(t, "producer", "reports nothing", quick, "stop")[0]
+		if r.Status != NotTried || !strings.Contains(r.Why, "reports no delivery") {
+			t.Errorf("%s: %s", r.Status, r.Why)
+		}
+	})
+}
