@@ -19,13 +19,14 @@ import (
 
 // elsewhere are commands that this test must not run, with what runs them instead.
 var elsewhere = map[string]string{
-	"go run ./classroom/tour":                                                   "the test of classroom/tour",
-	"go run ./classroom/tour --auth auth --topic client7":                       "the test of classroom/tour, and .ci/real",
-	"go run ./classroom/watch client60":                                         "the tests of classroom/watch",
-	"go test ./...":                                                             "this is a part of it",
-	".ci/real 4.3.1 300":                                                        ".ci/run",
-	"pkill -9 consumercommit":                                                   "nothing: it would end the programs of other tests",
-	"cp ~/Downloads/client60/* auth/":                                           "nothing: there is no such folder",
+	"go run ./classroom/tour":                                            "the test of classroom/tour",
+	"go run ./classroom/tour --auth auth --topic client7":                "the test of classroom/tour, and .ci/real",
+	"go run ./classroom/watch client60":                                  "the tests of classroom/watch",
+	"go run ./classroom/judge consumer -- ./my_consumer {topic} {group}": "the tests of classroom/judge",
+	"go test ./...":                   "this is a part of it",
+	".ci/real 4.3.1 300":              ".ci/run",
+	"pkill -9 consumercommit":         "nothing: it would end the programs of other tests",
+	"cp ~/Downloads/client60/* auth/": "nothing: there is no such folder",
 	"scp -i key.pem ~/Downloads/client60/* ubuntu@your-vm:tkafka/auth/":         "nothing: there is no such machine",
 	"ssh -i key.pem ubuntu@your-vm chmod 600 tkafka/auth/kafka.keystore.pkcs12": "nothing: there is no such machine",
 }
