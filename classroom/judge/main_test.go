@@ -19,6 +19,7 @@ import (
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
 	"tkafka/pkg/localcluster"
+	"tkafka/pkg/settings"
 	"tkafka/pkg/trial"
 )
 
@@ -31,7 +32,8 @@ func run(t *testing.T, want int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	temporary := t.TempDir()
 	judge := exec.Command("judge", args...)
-	judge.Env = append(os.Environ(), "TMPDIR="+temporary)
+	// Our own environment may name another cluster.
+	judge.Env = append(os.Environ(), "TMPDIR="+temporary, "KAFKA_BROKERS=", "KAFKA_KEYSTORE_PASSWORD="+settings.DefaultPassword)
 	var out, problems bytes.Buffer
 	judge.Stdout, judge.Stderr = &out, &problems
 	err := judge.Run()
