@@ -188,8 +188,10 @@ func revoke(ts *testscript.TestScript, _ bool, args []string) {
 	at := slices.Index([]string{"write", "read", "group"}, args[1])
 	_, err := a.withdraw(ctx, principal(args[0]))
 	ts.Check(err)
-	_, err = a.grant(ctx, slices.Delete(rightsOf(args[0]), at, at+1))
+	left := slices.Delete(rightsOf(args[0]), at, at+1)
+	_, err = a.grant(ctx, left)
 	ts.Check(err)
+	ts.Check(a.settled(ctx, args[0], left))
 }
 
 // grant STUDENT write|read TOPIC: gives a right that no student should have.
@@ -198,8 +200,30 @@ func grant(ts *testscript.TestScript, _ bool, args []string) {
 	defer cancel()
 	extra := rightsOf(args[0])[map[string]int{"write": 0, "read": 1}[args[1]]]
 	extra.Name = args[2]
-	_, err := adminOf(ts).grant(ctx, []right{extra})
+	a := adminOf(ts)
+	_, err := a.grant(ctx, []right{extra})
 	ts.Check(err)
+	ts.Check(a.settled(ctx, args[0], append(rightsOf(args[0]), extra)))
+}
+
+// settled waits until each broker knows exactly these rights of a student: a broker learns of a change
+// later than the controller.
+func (a *admin) settled(ctx context.Context, student string, rights []right) error {
+	brokers, err := a.ListBrokers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, broker := range brokers {
+		for settled := false; !settled; {
+			known, err := rightsKnownTo(ctx, a.raw.Broker(int(broker.NodeID)))
+			if err != nil {
+				return fmt.Errorf("broker %d: %w", broker.NodeID, err)
+			}
+			known = slices.DeleteFunc(known, func(r right) bool { return r.Principal != principal(student) })
+			settled = len(known) == len(rights) && len(without(rights, known)) == 0
+		}
+	}
+	return nil
 }
 
 // lose BROKER: makes a broker unreachable.
