@@ -23,7 +23,7 @@ export function setChip(element, number) {
 	return setText(element, number || '–');
 }
 
-// colour is the class of a member's colour. There are eight; the number tells more members apart.
+// colour is the class of a member's colour. There are eight; the number is different for every member.
 export function colour(number) {
 	return number ? `m${(number - 1) % 8 + 1}` : 'nobody';
 }
