@@ -42,7 +42,8 @@ func newGroup(name string, kind GroupType) *group {
 		pending: make(map[int32]int64)}
 }
 
-// concerns reports whether the answer is about the topic: it has a member or an offset there.
+// concerns reports whether the answer is about the topic: it has an offset there, or a member that is
+// known to read it. The group of somebody else must not appear while it is new.
 func (d *described) concerns() bool {
 	return slices.ContainsFunc(d.commits, func(c describedCommit) bool { return c.offset >= 0 }) ||
 		slices.ContainsFunc(d.members, func(m describedMember) bool { return m.subscribed })
@@ -70,8 +71,9 @@ func (g *group) applyMembers(d *described, partitions int, quiet bool, now time.
 	present := make(map[string]bool, len(d.members))
 	strangers := false
 	for _, m := range d.members {
-		strangers = strangers || !m.subscribed
-		present[m.id] = m.subscribed && (d.assignment || !g.strangers || g.members[m.id] != nil)
+		reads := m.subscribed || m.maybe
+		strangers = strangers || !reads
+		present[m.id] = reads && (d.assignment || !g.strangers || g.members[m.id] != nil)
 	}
 	if d.assignment {
 		g.strangers = strangers

@@ -70,6 +70,32 @@ func TestHostileAssignment(t *testing.T) {
 	}
 }
 
+// In its first rebalance, a group does not show what it reads. It may be the group of another topic.
+func TestUnknownTopic(t *testing.T) {
+	o := New(nil, "client60")
+	o.started = true
+	see := func(state string, m describedMember, offset int64) int {
+		d := &described{kind: Classic, state: state, assignment: isSettled(state), members: []describedMember{m}}
+		d.commits = []describedCommit{{offset: offset, lag: -1}}
+		o.applyGroups(map[string]*described{"g": d}, false, time.Now(), time.Now())
+		return len(o.groups)
+	}
+	unknown := describedMember{id: "a", client: "a", maybe: true}
+	if see("PreparingRebalance", unknown, -1) != 0 {
+		t.Error("a group of an unknown topic is shown")
+	}
+	if see("Stable", describedMember{id: "a", client: "a"}, -1) != 0 {
+		t.Error("a group of another topic is shown")
+	}
+	if see("Stable", describedMember{id: "a", client: "a", subscribed: true}, -1) != 1 || see("PreparingRebalance", unknown, -1) != 1 {
+		t.Error("a member of the topic is not shown")
+	}
+	delete(o.groups, "g")
+	if see("PreparingRebalance", unknown, 1) != 1 || len(o.groups["g"].members) != 1 {
+		t.Error("a new member of a group with offsets is not shown")
+	}
+}
+
 func newPartition(end int64) *partition {
 	return &partition{end: end, meter: newMeter(rateSeconds+1, time.Now())}
 }

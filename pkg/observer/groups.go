@@ -34,7 +34,7 @@ type described struct {
 
 type describedMember struct {
 	id, client, host   string
-	subscribed         bool // to the topic; true if it is not known
+	subscribed, maybe  bool // to the topic; maybe if that is not known
 	partitions, target []int32
 }
 
@@ -143,16 +143,17 @@ func (o *Observer) describeClassic(ctx context.Context, p *problems, names []str
 			answer.noMembers, answer.state = false, group.State
 			answer.gone, answer.assignment = group.State == "Dead", isSettled(group.State)
 			for _, member := range group.Members {
-				found := describedMember{id: member.MemberID, client: member.ClientID, host: host(member.ClientHost), subscribed: true}
+				// In a rebalance, Apache Kafka returns the members without what they read.
+				found := describedMember{id: member.MemberID, client: member.ClientID, host: host(member.ClientHost), maybe: true}
 				var subscription kmsg.ConsumerMemberMetadata
 				if len(member.ProtocolMetadata) > 0 && subscription.ReadFrom(member.ProtocolMetadata) == nil {
-					found.subscribed = slices.Contains(subscription.Topics, o.topic)
+					found.subscribed, found.maybe = slices.Contains(subscription.Topics, o.topic), false
 				}
 				var assignment kmsg.ConsumerMemberAssignment
 				if len(member.MemberAssignment) > 0 && assignment.ReadFrom(member.MemberAssignment) == nil {
 					for _, topic := range assignment.Topics {
 						if topic.Topic == o.topic {
-							found.partitions, found.subscribed = topic.Partitions, true
+							found.partitions, found.subscribed, found.maybe = topic.Partitions, true, false
 						}
 					}
 				}
