@@ -19,7 +19,7 @@ const issuerName = "tkafka classroom cluster"
 const lifetime = 10 * 365 * 24 * time.Hour
 
 // mostPartitions is more than a lesson needs, and no problem for the brokers.
-const mostPartitions = 100
+const mostPartitions = 256
 
 // checkFlags returns an error if no cluster can have these topics, partitions and ports.
 func checkFlags(topics []string, partitions int, ports []int) error {
