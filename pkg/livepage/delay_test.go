@@ -129,8 +129,8 @@ func TestDelayOnCluster(t *testing.T) {
 		message("")
 	}
 	for range 100 {
-		pause(2500*time.Millisecond, 3500*time.Millisecond)
-		message(", after 3 s of silence")
+		pause(2100*time.Millisecond, 2600*time.Millisecond)
+		message(", after 2 s of silence")
 	}
 
 	// Members: from the answer to the one that joins or leaves.
