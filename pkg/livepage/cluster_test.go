@@ -116,6 +116,19 @@ func (l *live) send(t *testing.T, lines ...string) {
 	}
 }
 
+// hello sends a message to each partition, and waits until both members have committed theirs.
+func (l *live) hello(t *testing.T) {
+	t.Helper()
+	client := l.Client(t, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	for partition := range int32(16) {
+		if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: l.Topic, Partition: partition, Value: []byte("hello")}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.page.wait(t, committed(16), true)
+	l.page.wait(t, shownAll("#rows .chip")+`.sort().join('')`, "1111111122222222")
+}
+
 // happened waits until the time line has these events, oldest first. Others may be between them.
 func (l *live) happened(t *testing.T, texts ...string) {
 	t.Helper()
@@ -323,15 +336,8 @@ func TestPythonMember(t *testing.T) {
 	l.page.wait(t, shownAll("#cards .held")+`.sort()`, []string{"partitions 0-7", "partitions 8-15"})
 	l.happened(t, `^member 2 \(rdkafka\) joined`, `^partitions `+half+` went from member 1 to member 2`)
 
-	client := l.Client(t, kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	for partition := range int32(16) {
-		if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: l.Topic, Partition: partition, Value: []byte("hello")}).FirstErr(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	l.page.wait(t, committed(16), true)
+	l.hello(t)
 	l.compare(t, l.Group)
-	l.page.wait(t, shownAll("#rows .chip")+`.sort().join('')`, "1111111122222222")
 	l.page.wait(t, shown("#cards li:nth-child(2)")+`.includes('/s, lag 0, committed')`, true)
 	l.page.settle(t)
 	l.page.shot(t, screenshots(t)+"/cluster-python.png")
@@ -397,6 +403,8 @@ func TestConsumerProtocol(t *testing.T) {
 		t.Errorf("epoch %d after %d", together, alone)
 	}
 	l.happened(t, `^member 2 \(two\) joined`, `^partitions [0-9,-]+ went from member 1 to member 2`)
+	l.hello(t)
+	same(2)
 	l.page.settle(t)
 	l.page.shot(t, screenshots(t)+"/cluster-848.png")
 
