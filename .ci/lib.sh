@@ -66,9 +66,9 @@ registry_has() {
 	timeout 20 docker manifest inspect "$1" >/dev/null 2>&1
 }
 
-# image_targets prints the name of each section's image.
+# image_targets prints the name of each image.
 image_targets() {
-	sed -n 's/^FROM section AS //p' "$repo/docker/Dockerfile"
+	sed -n 's/^FROM programs AS //p' "$repo/docker/Dockerfile"
 }
 
 # image_programs TARGET prints the folder of each program that docker/Dockerfile builds into the image.

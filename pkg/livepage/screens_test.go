@@ -37,10 +37,10 @@ func scene(partitions, members int, longest int64) *scripted {
 		e.Time, e.Group = start.Add(time.Duration(seconds)*time.Second), group.Name
 		s.show(nil, e)
 	}
-	event(0, observer.Event{Kind: observer.Joined, To: 1, Client: "consumergroup-consumer", Text: "member 1 joined (consumergroup-consumer)"})
+	event(0, observer.Event{Kind: observer.Joined, To: 1, Client: "consumer", Text: "member 1 joined (consumer)"})
 	event(3, observer.Event{Kind: observer.Moved, To: 1, Text: fmt.Sprintf("%d partitions went to member 1", partitions)})
 	if members > 1 {
-		event(20, observer.Event{Kind: observer.Joined, To: 2, Client: "consumergroup-consumer", Text: "member 2 joined (consumergroup-consumer)"})
+		event(20, observer.Event{Kind: observer.Joined, To: 2, Client: "consumer", Text: "member 2 joined (consumer)"})
 		event(21, observer.Event{Kind: observer.Moved, From: 1, To: 2, Text: fmt.Sprintf("%d-%d went from member 1 to member 2", partitions/2, partitions-1)})
 		event(21, observer.Event{Kind: observer.StoodStill, Seconds: 0.4, Text: "the group stood still 0.4 s"})
 	}

@@ -123,7 +123,7 @@ func addGroup(picture *observer.Picture, name string, kind observer.GroupType, m
 		group.State = "Empty"
 	}
 	for n := range members {
-		group.Members = append(group.Members, observer.Member{Number: n + 1, ID: fmt.Sprintf("kgo-%d", n+1), Client: "consumergroup-consumer",
+		group.Members = append(group.Members, observer.Member{Number: n + 1, ID: fmt.Sprintf("kgo-%d", n+1), Client: "consumer",
 			Host: fmt.Sprintf("/127.0.0.%d", n+1), Since: picture.Time})
 	}
 	count := len(picture.Partitions)

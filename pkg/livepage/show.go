@@ -71,7 +71,7 @@ func (p *Place) Show(ctx context.Context, program *cli.Program, source Source) e
 	case !p.NoOpen && openBrowser(url):
 	default:
 		program.Say("from another machine:  ssh -L %d:localhost:%d you@this-machine, then open this address", number, number)
-		program.Say("or without ssh:        go run ./classroom/watch %s --listen 0.0.0.0:%d --host this-machine", topic, number)
+		program.Say("or without ssh:        start classroom/watch with --listen 0.0.0.0:%d --host this-machine", number)
 	}
 	return New(source, config).Serve(ctx, listener)
 }
