@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -36,84 +35,32 @@ type live struct {
 // newLive opens the page of a topic, on which programs of the tutorial can run.
 func newLive(t *testing.T, programs ...string) *live {
 	b := newBrowser(t)
-	l := &live{Bench: testbed.NewBench(t), programs: t.TempDir()}
+	folders := make(map[string]string)
 	for _, program := range programs {
-		if out, err := exec.Command("go", "build", "-o", l.programs+"/", "../../"+program).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+		folders[filepath.Base(program)] = program
 	}
+	l := &live{Bench: testbed.NewBench(t), programs: build(t, folders)}
 	l.admin = kadm.NewClient(l.Client(t))
-	l.observer = observer.New(l.Client(t), l.Topic)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- l.observer.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-	})
+	l.observer = watch(t, l.Client(t), l.Topic)
 	l.page = b.open(t, l.observer)
 	l.page.look(t, 1280, "light")
 	l.page.wait(t, shown("#start code"), "go run ./producer "+l.Topic)
 	return l
 }
 
-// start starts a program of the tutorial, or another one.
+// start starts a program of the tutorial, or the one with this path.
 func (l *live) start(t *testing.T, name string, args ...string) *process.Process {
 	t.Helper()
-	path := name
 	if !filepath.IsAbs(name) {
-		path = filepath.Join(l.programs, name)
+		name = filepath.Join(l.programs, name)
 	}
-	command := exec.Command(path, args...)
-	command.Dir = l.Dir
-	command.Env = []string{"PATH=" + os.Getenv("PATH"), "KAFKA_BROKERS=" + strings.Join(l.Brokers, ",")}
-	p := process.New(command)
-	p.InSession()
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		p.KillAll()
-		if t.Failed() {
-			t.Logf("%s\n[stdout]\n%s[stderr]\n%s", name, &p.Stdout, &p.Stderr)
-		}
-	})
-	return p
-}
-
-func await(t *testing.T, p *process.Process, from *process.Output, pattern string) {
-	t.Helper()
-	if _, err := p.Await(from, regexp.MustCompile("(?m)"+pattern), testbed.Timeout); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// stop ends the program as Ctrl-C does.
-func stop(t *testing.T, p *process.Process) {
-	t.Helper()
-	if err := p.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	if status, err := p.Wait(testbed.Timeout); err != nil || status != 0 {
-		t.Fatalf("status %d, %v", status, err)
-	}
+	return start(t, l.Dir, []string{"KAFKA_BROKERS=" + strings.Join(l.Brokers, ",")}, name, args...)
 }
 
 // send sends lines with the keys 0, 1, 2 and so on.
 func (l *live) send(t *testing.T, lines ...string) {
 	t.Helper()
-	p := l.start(t, "producer", l.Topic)
-	if err := p.Type(strings.Join(lines, "\n") + "\n"); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.CloseInput(); err != nil {
-		t.Fatal(err)
-	}
-	if status, err := p.Wait(testbed.Timeout); err != nil || status != 0 {
-		t.Fatalf("status %d, %v", status, err)
-	}
+	feed(t, l.start(t, "producer", l.Topic), lines...)
 }
 
 // hello sends a message to each partition, and waits until both members have committed theirs.
@@ -203,7 +150,7 @@ const (
 func TestGroup(t *testing.T) {
 	l := newLive(t, "consumergroup/consumer", "consumergroup/producer")
 	first := l.start(t, "consumer", l.Topic, l.Group)
-	await(t, first, &first.Stderr, group.Assigned.String())
+	expect(t, first, &first.Stderr, group.Assigned.String())
 	l.page.wait(t, shownAll("#cards .held"), []string{"partitions 0-15"})
 	second := l.start(t, "consumer", l.Topic, l.Group)
 	l.page.wait(t, lanesOf, []int{8, 8, 0})
@@ -211,7 +158,7 @@ func TestGroup(t *testing.T) {
 	l.page.wait(t, shown("#headline")+`.split(';')[0]`, "2 members share 16 partitions")
 	l.happened(t, `^member 1 \(consumer\) joined`, `^partitions 0-15 went to member 1`, `^member 2 \(consumer\) joined`,
 		`^partitions `+half+` went from member 1 to member 2`)
-	await(t, second, &second.Stderr, group.Assigned.String())
+	expect(t, second, &second.Stderr, group.Assigned.String())
 
 	// Three messages: their lanes grow, and no other. The members print where they are.
 	l.send(t, "one", "two", "three")
@@ -271,7 +218,7 @@ func TestStoppedWhileStoring(t *testing.T) {
 	l := newLive(t, "commitoffsets/consumercommit", "consumergroup/producer")
 	run := func(storeTime, line string) *process.Process {
 		p := l.start(t, "consumercommit", l.Topic, l.Group, "--store-time", storeTime)
-		await(t, p, &p.Stdout, line)
+		expect(t, p, &p.Stdout, line)
 		return p
 	}
 	l.send(t, "first order") // both have the key 0, and so the same partition
