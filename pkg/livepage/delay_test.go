@@ -199,5 +199,15 @@ func TestDelayOnCluster(t *testing.T) {
 		add("a member leaves: time line", start, at[1])
 		add("the other one gets all: 16", <-assigned, at[2])
 	}
+	first.CloseAllowingRebalance()
+	for n := range 100 {
+		l.page.wait(t, `document.querySelectorAll('#cards li').length`, 0)
+		pause(0, 500*time.Millisecond)
+		mine := make(chan time.Time, 10)
+		var alone *kgo.Client
+		at := l.page.seen(t, func() { alone = member(fmt.Sprintf("alone-%d", n), note(mine)) }, `document.querySelectorAll('.lane.m1').length === 16`)
+		add("the first member joins: 16", <-mine, at[0])
+		alone.CloseAllowingRebalance()
+	}
 	all.report(t)
 }
