@@ -58,9 +58,9 @@ func TestMisuse(t *testing.T) {
 		{[]string{"consumer"}, 2, "judge: command is missing"},
 		{[]string{"reader", "--", "cat"}, 2, `judge: "reader" is not consumer or producer`},
 		{[]string{"consumer", "--only", "flood", "--", "cat"}, 2, `judge: there is no trial "flood": choose from start,stop,`},
-		{[]string{"consumer", "--auth", "nowhere", "--", "cat"}, 2, "judge: --auth and --brokers need --topic"},
+		{[]string{"consumer", "--docker", "--", "cat"}, 2, "judge: --docker needs --auth or --topic"},
 		{[]string{"consumer", "--", "go", "run", "./nowhere"}, 1, "judge: go build: exit status 1: "},
-		{[]string{"consumer", "--json", "--", "./no-such-program"}, 1, "judge: 9 trials, seed "},
+		{[]string{"consumer", "--json", "--", "./no-such-program"}, 1, "judge: 10 trials, seed "},
 	} {
 		if _, problems := run(t, test.status, test.args...); !strings.HasPrefix(problems, test.want) {
 			t.Errorf("%q: %s", test.args, problems)
@@ -86,12 +86,12 @@ func TestReport(t *testing.T) {
 			t.Errorf("%d columns: %s", len(line)-1, line)
 		}
 	}
-	if !strings.HasSuffix(problems, "judge: 1 of 7 trials failed\n") {
+	if !strings.HasSuffix(problems, "judge: 1 of 8 trials failed\n") {
 		t.Error(problems)
 	}
 	var parsed report
 	text, _ = run(t, 1, "producer", "--json", "--", "true")
-	if err := json.Unmarshal([]byte(text), &parsed); err != nil || len(parsed.Results) != 7 || parsed.Results[0].Status != trial.Failed {
+	if err := json.Unmarshal([]byte(text), &parsed); err != nil || len(parsed.Results) != 8 || parsed.Results[0].Status != trial.Failed {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
@@ -139,7 +139,7 @@ func TestExistingCluster(t *testing.T) {
 		command []string
 		want    []string
 	}{
-		"consumer": {[]string{"../../consumergroup/consumer", "{topic}", "{group}"}, []string{"\nstop         ok ", "\nkill         ok ", "\nbroker       not tried  only a cluster of the judge's own can be broken: "}},
+		"consumer": {[]string{"../../consumergroup/consumer", "{topic}", "{group}"}, []string{"\nstop         ok ", "\nkill         ok ", "\nbroker       not tried  the judge must not stop brokers there: --docker "}},
 		"producer": {[]string{"../../producer", "{topic}"}, []string{"\nall          ok               600 ", "\nstop         ok ", "\nreplies      not tried "}},
 	} {
 		args := []string{kind, "--auth", auth, "--topic", student, "--only", "stop,kill,broker", "--", "go", "run"}
@@ -166,10 +166,10 @@ func TestOurs(t *testing.T) {
 		args   []string
 		trials []string
 	}{
-		"consumergroup/consumer":       {[]string{"{topic}", "{group}"}, []string{"start", "stop", "sigterm", "members", "broker", "away"}},
+		"consumergroup/consumer":       {[]string{"{topic}", "{group}"}, []string{"start", "stop", "sigterm", "members", "broker", "away", "rolling"}},
 		"consumer":                     {[]string{"{topic}", "--group", "{group}"}, []string{"start", "kill", "slow"}},
 		"commitoffsets/consumercommit": {[]string{"{topic}", "{group}", "--store-time", "1ms"}, []string{"start", "stop", "kill", "slow"}},
-		"producer":                     {[]string{"{topic}"}, []string{"all", "replies", "broker", "stop"}},
+		"producer":                     {[]string{"{topic}"}, []string{"all", "replies", "broker", "rolling", "stop"}},
 		"consumergroup/producer":       {[]string{"{topic}"}, []string{"all", "replicas", "connections"}},
 	} {
 		t.Run(name, func(t *testing.T) {
