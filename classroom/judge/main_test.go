@@ -24,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"judge": main})
+	testscript.Main(m, map[string]func(){"judge": main, "docker": docker})
 }
 
 // run runs the judge. Its folder for temporary files must be empty at the end.
@@ -135,18 +135,19 @@ func TestExistingCluster(t *testing.T) {
 	if err := ca.WriteFolder(auth, student, cluster.Brokers()); err != nil {
 		t.Fatal(err)
 	}
-	for kind, test := range map[string]struct {
-		command []string
-		want    []string
+	for _, test := range []struct {
+		kind, only, command string
+		want                []string
 	}{
-		"consumer": {[]string{"../../consumergroup/consumer", "{topic}", "{group}"}, []string{"\nstop         ok ", "\nkill         ok ", "\nbroker       not tried  the judge must not stop brokers there: --docker "}},
-		"producer": {[]string{"../../producer", "{topic}"}, []string{"\nall          ok               600 ", "\nstop         ok ", "\nreplies      not tried "}},
+		{"consumer", "stop,kill,broker", "consumergroup/consumer {topic} {group}",
+			[]string{"\nstop         ok ", "\nkill         ok ", "\nbroker       not tried  the judge must not stop brokers there: --docker "}},
+		// It makes a new group each time. Its name is not in the command.
+		{"consumer", "sigterm", "commitoffsets/consumer {topic} earliest", []string{"\nnote: each start is a new group: commitoffsets-"}},
+		{"producer", "stop,replies", "producer {topic}",
+			[]string{"\nall          ok               600 ", "\nstop         ok ", "\nreplies      not tried "}},
 	} {
-		args := []string{kind, "--auth", auth, "--topic", student, "--only", "stop,kill,broker", "--", "go", "run"}
-		if kind == "producer" {
-			args[6] = "stop,replies"
-		}
-		text, _ := run(t, 0, append(args, test.command...)...)
+		args := []string{test.kind, "--auth", auth, "--topic", student, "--only", test.only, "--", "go", "run"}
+		text, _ := run(t, 0, append(args, strings.Fields("../../"+test.command)...)...)
 		for _, part := range test.want {
 			if !strings.Contains(text, part) {
 				t.Errorf("%q is missing in\n%s", part, text)

@@ -190,22 +190,22 @@ func (k *kafka) state(ctx context.Context) (state groupState) {
 		return state
 	}
 	name := k.groupName()
-	groups, err := k.admin.DescribeGroups(ctx, name)
-	if err != nil || groups[name].Err != nil {
-		return state
-	}
+	groups, _ := k.admin.DescribeGroups(ctx, name) // without an answer, or without the group, it has no members
 	state.stable = groups[name].State == "Stable"
 	for _, member := range groups[name].Members {
 		state.members = append(state.members, member.MemberID)
 	}
 	if len(state.members) == 0 && k.namesGroup && time.Since(k.looked) > 500*time.Millisecond {
-		k.findGroup(ctx)
 		k.looked = time.Now()
+		k.findGroup(ctx)
+		if k.groupName() != name {
+			return k.state(ctx)
+		}
 	}
 	return state
 }
 
-// findGroup looks for a group that reads the topic of an existing cluster.
+// findGroup looks for a group with a member that reads the topic of an existing cluster.
 func (k *kafka) findGroup(ctx context.Context) {
 	listed, err := k.admin.ListGroups(ctx)
 	if err != nil {
