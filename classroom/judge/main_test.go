@@ -111,9 +111,9 @@ func TestAsTyped(t *testing.T) {
 	}
 }
 
-// On an existing cluster, a student's rights are enough for what can be tried there.
-func TestExistingCluster(t *testing.T) {
-	t.Parallel()
+// studentsCluster returns a student's topic and credentials folder.
+func studentsCluster(t *testing.T) (topic, auth string) {
+	t.Helper()
 	right := func(kind kmsg.ACLResourceType, name string, operation kmsg.ACLOperation) kfake.ACL {
 		return kfake.ACL{Resource: kind, Name: name, Operation: operation, Pattern: kmsg.ACLResourcePatternTypeLiteral, Allow: true}
 	}
@@ -131,10 +131,17 @@ func TestExistingCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	auth := filepath.Join(t.TempDir(), "auth")
+	auth = filepath.Join(t.TempDir(), "auth")
 	if err := ca.WriteFolder(auth, student, cluster.Brokers()); err != nil {
 		t.Fatal(err)
 	}
+	return student, auth
+}
+
+// On an existing cluster, a student's rights are enough for what can be tried there.
+func TestExistingCluster(t *testing.T) {
+	t.Parallel()
+	topic, auth := studentsCluster(t)
 	for _, test := range []struct {
 		kind, only, command string
 		want                []string
@@ -146,13 +153,23 @@ func TestExistingCluster(t *testing.T) {
 		{"producer", "stop,replies", "producer {topic}",
 			[]string{"\nall          ok               600 ", "\nstop         ok ", "\nreplies      not tried "}},
 	} {
-		args := []string{test.kind, "--auth", auth, "--topic", student, "--only", test.only, "--", "go", "run"}
+		args := []string{test.kind, "--auth", auth, "--topic", topic, "--only", test.only, "--", "go", "run"}
 		text, _ := run(t, 0, append(args, strings.Fields("../../"+test.command)...)...)
 		for _, part := range test.want {
 			if !strings.Contains(text, part) {
 				t.Errorf("%q is missing in\n%s", part, text)
 			}
 		}
+	}
+}
+
+// Only an admin can leave out the topic.
+func TestNoRightToMakeTopics(t *testing.T) {
+	t.Parallel()
+	_, auth := studentsCluster(t)
+	_, problems := run(t, 1, "consumer", "--auth", auth, "--", "true")
+	if !strings.Contains(problems, "_AUTHORIZATION_FAILED") || !strings.HasSuffix(problems, "; only an admin can leave out --topic\n") {
+		t.Error(problems)
 	}
 }
 

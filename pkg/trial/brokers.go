@@ -115,7 +115,9 @@ func (c *containers) back() error {
 		return nil
 	}
 	_, err := docker(context.Background(), c.undo...)
-	c.undo = nil
+	if err == nil {
+		c.undo = nil
+	}
 	return err
 }
 

@@ -121,7 +121,7 @@ func (k *kafka) prepare(ctx context.Context, mayStop bool) error {
 	if k.topic == "" {
 		k.topic, k.partitions = k.group, embedded.DefaultPartitions
 		if _, err := k.admin.CreateTopic(ctx, int32(k.partitions), -1, nil, k.topic); err != nil {
-			return fmt.Errorf("cannot create topic %s: %w", k.topic, err)
+			return fmt.Errorf("cannot create topic %s: %w; only an admin can leave out --topic", k.topic, err)
 		}
 		k.made = true
 		return nil

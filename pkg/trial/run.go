@@ -485,7 +485,7 @@ func (r *run) finish() error {
 func (r *run) close() {
 	if r.kafka.breaker != nil {
 		if err := r.kafka.breaker.back(); err != nil {
-			r.say("a broker does not run again: %v", err)
+			r.say("a broker may not run: %v", err)
 		}
 	}
 	r.endLoad()
