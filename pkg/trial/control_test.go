@@ -152,6 +152,9 @@ func produce(ctx context.Context, topic, mistake string) error {
 	if err != nil {
 		return err
 	}
+	if mistake == "starts slowly" {
+		time.Sleep(2 * time.Second)
+	}
 	options = append(options, kgo.DefaultProduceTopic(topic), kgo.RequiredAcks(kgo.AllISRAcks()))
 	switch mistake {
 	case "not idempotent":
@@ -337,6 +340,11 @@ func TestHelpfulAnswers(t *testing.T) {
 	t.Run("starts slowly", func(t *testing.T) {
 		t.Parallel()
 		if r := judge(t, "consumer", "starts slowly", quick, "start")[0]; r.Status != OK {
+			t.Errorf("%s: %s", r.Status, r.Why)
+		}
+		impatient := quick
+		impatient.patience = time.Second
+		if r := judge(t, "producer", "starts slowly", impatient, "all")[0]; r.Status != OK {
 			t.Errorf("%s: %s", r.Status, r.Why)
 		}
 	})

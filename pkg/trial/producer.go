@@ -147,8 +147,12 @@ func (f *feeding) end() error {
 			complete = arrived >= f.sent()
 		default: // it still gets lines
 		}
+		patience, limit := r.limits.patience, 2*r.limits.feed
+		if arrived == 0 {
+			patience, limit = r.limits.start, r.limits.start
+		}
 		return !f.w.running() || complete && time.Since(lastProgress) > r.limits.end/2 ||
-			time.Since(lastProgress) > r.limits.patience || time.Since(began) > 2*r.limits.feed
+			time.Since(lastProgress) > patience || time.Since(began) > limit
 	})
 	if err != nil {
 		return err
