@@ -138,6 +138,10 @@ func (m *Member) Check(ctx context.Context, fetches kgo.Fetches) error {
 		if large, ok := errors.AsType[*kgo.ErrDecompressTooLarge](failed.Err); ok { // it comes once
 			return m.tooLarge(large)
 		}
+		if loss, ok := errors.AsType[*kgo.ErrDataLoss](failed.Err); ok { // it comes once, too
+			m.program.Say("partition %d: the cluster has lost messages; we had read up to offset %d, and continue at offset %d",
+				loss.Partition, loss.ConsumedTo, loss.ResetTo)
+		}
 	}
 	if fetches.NumRecords() > 0 {
 		return nil
@@ -146,9 +150,10 @@ func (m *Member) Check(ctx context.Context, fetches kgo.Fetches) error {
 		return err
 	}
 	for _, failed := range failures {
+		_, lost := errors.AsType[*kgo.ErrDataLoss](failed.Err)
 		switch {
-		case errors.Is(failed.Err, memory.ErrFull):
-			return nil // now there is memory again
+		case lost, errors.Is(failed.Err, memory.ErrFull):
+			return nil // it is reported, or there is memory again
 		case kerr.IsRetriable(failed.Err) && !isGone(failed.Err):
 			continue // the client knows what to do
 		}
