@@ -1,0 +1,117 @@
+// Attacks breaks things around the programs: it kills them, takes their brokers, their disk or the reader
+// of their output away, and sends them what nobody should. It counts what happens, and prints one table in
+// Markdown. The exit status is 1 if a promise was broken.
+//
+// pkg/trial and classroom/judge compare what any program prints with what is in its topic. The attacks
+// here know our programs, and what they promise.
+//
+// .ci/attack runs this program.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"sync"
+	"time"
+
+	"tkafka/pkg/cli"
+)
+
+// attack is a row of the table.
+type attack struct {
+	fault, on string
+	// waits is whether it mostly waits. Such attacks run beside the others.
+	waits bool
+	// try performs the attack, and returns what it has counted. An error is why it could not be performed.
+	try func(a *arena, f *findings) (counted string, err error)
+}
+
+var attacks = []attack{
+	{"SIGTERM and SIGKILL at every stage of store and commit", "consumercommit", false, stops},
+}
+
+// findings are what an attack has found. Several goroutines may add to them.
+type findings struct {
+	mu     sync.Mutex
+	times  int      // how often the fault happened
+	broken []string // promises
+}
+
+func (f *findings) happened(times int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.times += times
+}
+
+// fail records a broken promise.
+func (f *findings) fail(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.broken = append(f.broken, fmt.Sprintf(format, args...))
+}
+
+// notTried is the error of an attack that is not possible here.
+type notTried string
+
+func (n notTried) Error() string { return string(n) }
+
+func main() {
+	program := cli.New("attack", "Breaks things around the programs, and prints one table in Markdown of what happened.",
+		".ci/attack --rows 'disk|SIGKILL'\n.ci/attack --short")
+	short := program.Flags.Bool("short", false, "fewer repetitions, and no waiting: a minute instead of six")
+	selected := program.Flags.String("rows", "", "only the faults that match `REGEXP`")
+	program.Run(func(ctx context.Context, _ []string) error {
+		pattern, err := regexp.Compile(*selected)
+		if err != nil {
+			return &cli.Misuse{Problem: "--rows: " + err.Error()}
+		}
+		var wanted []attack
+		for _, one := range attacks {
+			if pattern.MatchString(one.fault) {
+				wanted = append(wanted, one)
+			}
+		}
+		if len(wanted) == 0 {
+			return &cli.Misuse{Problem: "no fault matches --rows " + *selected}
+		}
+		a, err := open(ctx, program, *short)
+		if err != nil {
+			return err
+		}
+		defer a.close()
+		rows := a.perform(wanted)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return print(os.Stdout, rows)
+	})
+}
+
+// perform performs the attacks, and returns a row for each. Those that wait run beside all others.
+func (a *arena) perform(wanted []attack) []row {
+	rows := make([]row, len(wanted))
+	var all sync.WaitGroup
+	one := func(i int) {
+		f, began := &findings{}, time.Now()
+		counted, err := wanted[i].try(a, f)
+		rows[i] = newRow(wanted[i], f, counted, err, time.Since(began))
+		a.program.Say("%s: %s, %.0f s", rows[i].fault, rows[i].result, rows[i].took.Seconds())
+		for _, broken := range f.broken {
+			a.program.Say("  broken: %s", broken)
+		}
+	}
+	for i, w := range wanted {
+		if w.waits {
+			all.Go(func() { one(i) })
+		}
+	}
+	for i, w := range wanted {
+		if !w.waits && a.ctx.Err() == nil {
+			one(i)
+		}
+	}
+	all.Wait()
+	return rows
+}
