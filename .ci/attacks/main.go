@@ -30,6 +30,11 @@ type attack struct {
 
 var attacks = []attack{
 	{"SIGTERM and SIGKILL at every stage of store and commit", "consumercommit", false, stops},
+	{"SIGKILL of `enroll issue` at random moments; two at once", "enroll", false, killed},
+	{"disk full", "enroll", false, classOnFullDisk},
+	{"SIGKILL with `--data` at random moments", "classroom/cluster", false, clusterKilled},
+	{"disk full", "classroom/cluster", false, clusterOnFullDisk},
+	{"truncated files", "classroom/cluster", false, truncated},
 }
 
 // findings are what an attack has found. Several goroutines may add to them.
@@ -51,6 +56,8 @@ func (f *findings) fail(format string, args ...any) {
 	defer f.mu.Unlock()
 	f.broken = append(f.broken, fmt.Sprintf(format, args...))
 }
+
+const mostShown = 5
 
 // notTried is the error of an attack that is not possible here.
 type notTried string
@@ -98,7 +105,7 @@ func (a *arena) perform(wanted []attack) []row {
 		counted, err := wanted[i].try(a, f)
 		rows[i] = newRow(wanted[i], f, counted, err, time.Since(began))
 		a.program.Say("%s: %s, %.0f s", rows[i].fault, rows[i].result, rows[i].took.Seconds())
-		for _, broken := range f.broken {
+		for _, broken := range f.broken[:min(len(f.broken), mostShown)] {
 			a.program.Say("  broken: %s", broken)
 		}
 	}
