@@ -30,6 +30,7 @@ type kept struct {
 	dir, auth string
 
 	process   *process.Process
+	running   context.Context // ends with the process
 	client    *kgo.Client
 	admin     *kadm.Client
 	sent      int             // the number of the last message
@@ -73,13 +74,17 @@ func (k *kept) start() error {
 		return err
 	}
 	if k.client, err = kgo.NewClient(kgo.SeedBrokers(match[1]), kgo.DialTLSConfig(security), kgo.ProducerLinger(0),
+		kgo.DisableIdempotentWrite(), // otherwise nothing ends the wait for an acknowledgement
 		kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
 		return err
 	}
 	k.admin = kadm.NewClient(k.client)
+	running, end := context.WithCancel(k.ctx)
+	k.running = running
 	go func(client *kgo.Client) {
 		<-started.Ended()
-		client.Close() // only this ends the wait for an acknowledgement
+		end()
+		client.Close()
 	}(k.client)
 	return nil
 }
@@ -167,7 +172,7 @@ func clusterKilled(a *arena, f *findings) (string, error) {
 			f.fail("%s", missing)
 		}
 		time.AfterFunc(time.Duration(random.Int64N(int64(300*time.Millisecond))), func() { k.process.Signal(syscall.SIGKILL) })
-		for k.work(a.ctx, 10+random.IntN(2000)) == nil {
+		for k.work(k.running, 10+random.IntN(2000)) == nil {
 		}
 		k.end(syscall.SIGKILL)
 		f.happened(1)
