@@ -30,6 +30,8 @@ type attack struct {
 
 var attacks = []attack{
 	{"SIGTERM and SIGKILL at every stage of store and commit", "consumercommit", false, stops},
+	{"reader of standard output gone, /dev/full, terminal closed", "consumers", false, output},
+	{"standard output blocked", "consumers", true, blocked},
 	{"SIGKILL of `enroll issue` at random moments; two at once", "enroll", false, killed},
 	{"disk full", "enroll", false, classOnFullDisk},
 	{"SIGKILL with `--data` at random moments", "classroom/cluster", false, clusterKilled},
