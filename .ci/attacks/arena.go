@@ -58,7 +58,7 @@ func (a *arena) close() { os.RemoveAll(a.dir) }
 
 var producers = []string{"producer", "consumergroup/producer"}
 
-// reader is a consumer with the arguments behind its topic. GROUP stands for the group.
+// reader is a consumer with the arguments behind its topic. GROUP and FORMAT stand for those of an attack.
 type reader struct {
 	folder string
 	args   string
@@ -189,7 +189,11 @@ func (b *brokers) start(folder string, args ...string) (*process.Process, error)
 
 // arguments are those of a consumer.
 func (r reader) arguments(topic, group string) []string {
-	return append([]string{topic}, strings.Fields(strings.ReplaceAll(r.args, "GROUP", group))...)
+	arguments := append([]string{topic}, strings.Fields(r.args)...)
+	for i, argument := range arguments {
+		arguments[i] = strings.NewReplacer("GROUP", group, "FORMAT", withAll).Replace(argument)
+	}
+	return arguments
 }
 
 // until waits until something holds.

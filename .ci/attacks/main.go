@@ -32,6 +32,8 @@ var attacks = []attack{
 	{"SIGTERM and SIGKILL at every stage of store and commit", "consumercommit", false, stops},
 	{"reader of standard output gone, /dev/full, terminal closed", "consumers", false, output},
 	{"standard output blocked", "consumers", true, blocked},
+	{"1 GB line, 10 M empty lines, NULs, invalid UTF-8, no newline at the end, closed input", "producers", false, inputs},
+	{"escape sequences, OSC 52, bidi, 1 MB, null values and headers in messages, group and topic names", "consumers", false, hostileMessages},
 	{"SIGKILL of `enroll issue` at random moments; two at once", "enroll", false, killed},
 	{"disk full", "enroll", false, classOnFullDisk},
 	{"SIGKILL with `--data` at random moments", "classroom/cluster", false, clusterKilled},
