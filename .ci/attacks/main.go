@@ -36,6 +36,7 @@ var attacks = []attack{
 	{"escape sequences, OSC 52, bidi, 1 MB, null values and headers in messages, group and topic names", "consumers", false, hostileMessages},
 	{"SIGKILL of `enroll issue` at random moments; two at once", "enroll", false, killed},
 	{"disk full", "enroll", false, classOnFullDisk},
+	{"another authority in the middle, also with a resumed session; TLS 1.1", "all clients", false, authority},
 	{"SIGKILL with `--data` at random moments", "classroom/cluster", false, clusterKilled},
 	{"disk full", "classroom/cluster", false, clusterOnFullDisk},
 	{"truncated files", "classroom/cluster", false, truncated},
