@@ -29,6 +29,7 @@ type kept struct {
 	*arena
 	dir, auth string
 
+	address   string
 	process   *process.Process
 	running   context.Context // ends with the process
 	client    *kgo.Client
@@ -69,11 +70,12 @@ func (k *kept) start() error {
 		k.process.Kill()
 		return errRefused(strings.TrimSpace(k.process.Stderr.String()))
 	}
+	k.address = match[1]
 	security, err := tlsconf.Load(k.auth, "cc2023", nil)
 	if err != nil {
 		return err
 	}
-	if k.client, err = kgo.NewClient(kgo.SeedBrokers(match[1]), kgo.DialTLSConfig(security), kgo.ProducerLinger(0),
+	if k.client, err = kgo.NewClient(kgo.SeedBrokers(k.address), kgo.DialTLSConfig(security), kgo.ProducerLinger(0),
 		kgo.DisableIdempotentWrite(), // otherwise nothing ends the wait for an acknowledgement
 		kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
 		return err

@@ -37,6 +37,7 @@ var attacks = []attack{
 	{"SIGKILL of `enroll issue` at random moments; two at once", "enroll", false, killed},
 	{"disk full", "enroll", false, classOnFullDisk},
 	{"another authority in the middle, also with a resumed session; TLS 1.1", "all clients", false, authority},
+	{"garbage, huge frames, slow loris, plain HTTP, 2,000 connections, no or foreign certificates", "classroom/cluster", false, hostilePeers},
 	{"SIGKILL with `--data` at random moments", "classroom/cluster", false, clusterKilled},
 	{"disk full", "classroom/cluster", false, clusterOnFullDisk},
 	{"truncated files", "classroom/cluster", false, truncated},
