@@ -140,14 +140,6 @@ func (b *brokers) ends(topic string) (total int64) {
 	return total
 }
 
-// members is how many members a group has.
-func (b *brokers) members(group string) int {
-	if info := b.Kfake().GroupInfo(group); info != nil {
-		return len(info.Members)
-	}
-	return 0
-}
-
 // committed is the committed offset of partition 0, or 0.
 func (b *brokers) committed(group, topic string) int64 {
 	if info := b.Kfake().GroupInfo(group); info != nil {
@@ -156,18 +148,24 @@ func (b *brokers) committed(group, topic string) int64 {
 	return 0
 }
 
-// evict removes all members of a group, as the end of their sessions does.
-func (b *brokers) evict(group string) error {
-	info := b.Kfake().GroupInfo(group)
-	if info == nil {
-		return nil
+// members are the IDs of a group's members.
+func (b *brokers) members(group string) (ids []string) {
+	if info := b.Kfake().GroupInfo(group); info != nil {
+		for _, member := range info.Members {
+			ids = append(ids, member.MemberID)
+		}
 	}
+	return ids
+}
+
+// evict removes members from a group, as the end of their sessions does.
+func (b *brokers) evict(group string, ids ...string) error {
 	request := kmsg.NewPtrLeaveGroupRequest()
 	request.Group = group
-	for _, member := range info.Members {
-		leaving := kmsg.NewLeaveGroupRequestMember()
-		leaving.MemberID = member.MemberID
-		request.Members = append(request.Members, leaving)
+	for _, id := range ids {
+		member := kmsg.NewLeaveGroupRequestMember()
+		member.MemberID = id
+		request.Members = append(request.Members, member)
 	}
 	_, err := request.RequestWith(b.arena.ctx, b.client)
 	return err

@@ -30,6 +30,7 @@ type attack struct {
 
 var attacks = []attack{
 	{"SIGTERM and SIGKILL at every stage of store and commit", "consumercommit", false, stops},
+	{"store time beyond the time-outs of session and rebalance", "consumercommit", true, slowStore},
 	{"reader of standard output gone, /dev/full, terminal closed", "consumers", false, output},
 	{"standard output blocked", "consumers", true, blocked},
 	{"1 GB line, 10 M empty lines, NULs, invalid UTF-8, no newline at the end, closed input", "producers", false, inputs},

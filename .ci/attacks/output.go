@@ -100,7 +100,7 @@ func (r *reading) ended(fault string, status, printed int) error {
 	if status == 0 && strings.Contains(r.process.Stderr.String(), "panic") {
 		r.f.fail("%s, %s: %s", r.folder, fault, r.process.Stderr.String())
 	}
-	if n := r.members(r.group); n > 0 {
+	if len(r.members(r.group)) > 0 {
 		r.f.fail("%s, %s: it is still in its group", r.folder, fault)
 	}
 	if committed := r.committed(r.group, r.topic); committed > int64(printed) {
@@ -253,7 +253,7 @@ func terminalClosed(r *reading) error {
 	if status := command.ProcessState.ExitCode(); status != 0 {
 		r.f.fail("%s, %s: status %d", r.folder, fault, status)
 	}
-	if n := r.members(r.group); n > 0 {
+	if len(r.members(r.group)) > 0 {
 		r.f.fail("%s, %s: it is still in its group", r.folder, fault)
 	}
 	if committed := r.committed(r.group, r.topic); committed > 1 {
@@ -317,7 +317,7 @@ func blocked(a *arena, f *findings) (string, error) {
 		if committed := r.committed(r.group, r.topic); committed > 0 {
 			f.fail("%s, %s: committed offset %d, and nothing printed", r.folder, fault, committed)
 		}
-		if r.members(r.group) != 1 {
+		if len(r.members(r.group)) != 1 {
 			f.fail("%s, %s: it is not in its group any more", r.folder, fault)
 		}
 		var text bytes.Buffer

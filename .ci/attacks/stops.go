@@ -125,10 +125,10 @@ func (s *stopped) run(lane, times int) (err error) {
 		if signal == syscall.SIGTERM && p.Status() != 0 && at.name != stages[0].name {
 			s.f.fail("%v %s: status %d", signal, at.name, p.Status())
 		}
-		if signal == syscall.SIGTERM && s.members(s.group) > 0 {
+		if signal == syscall.SIGTERM && len(s.members(s.group)) > 0 {
 			s.f.fail("%v %s: it is still in its group", signal, at.name)
 		}
-		if err := s.evict(s.group); err != nil {
+		if err := s.evict(s.group, s.members(s.group)...); err != nil {
 			return err
 		}
 	}
