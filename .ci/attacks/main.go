@@ -30,6 +30,7 @@ type attack struct {
 
 var attacks = []attack{
 	{"SIGTERM and SIGKILL at every stage of store and commit", "consumercommit", false, stops},
+	{"all brokers dead for good", "all programs", true, dead},
 	{"store time beyond the time-outs of session and rebalance", "consumercommit", true, slowStore},
 	{"reader of standard output gone, /dev/full, terminal closed", "consumers", false, output},
 	{"standard output blocked", "consumers", true, blocked},
