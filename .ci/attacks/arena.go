@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -31,6 +32,7 @@ type arena struct {
 	short   bool
 	dir     string
 	ca      *issuer.CA
+	disks   []*disk
 	number  atomic.Int64 // of the last name
 }
 
@@ -54,7 +56,12 @@ func open(ctx context.Context, program *cli.Program, short bool) (*arena, error)
 	return a, err
 }
 
-func (a *arena) close() { os.RemoveAll(a.dir) }
+func (a *arena) close() {
+	for _, disk := range a.disks {
+		syscall.Unmount(disk.dir, syscall.MNT_DETACH)
+	}
+	os.RemoveAll(a.dir)
+}
 
 var producers = []string{"producer", "consumergroup/producer"}
 

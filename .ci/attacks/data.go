@@ -201,7 +201,6 @@ func clusterOnFullDisk(a *arena, f *findings) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		defer disk.close()
 		k := a.kept(filepath.Join(disk.dir, "data"))
 		f.happened(1)
 		if err := k.start(); err != nil {

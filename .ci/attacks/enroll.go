@@ -158,7 +158,6 @@ func classOnFullDisk(a *arena, f *findings) (string, error) {
 		out, err = c.issue().CombinedOutput()
 		c.complete(out, err)
 		c.look()
-		disk.close()
 	}
 	return fmt.Sprintf("%d disks of 8 to 100 kB: %d times the error names the full disk, and the class was complete after the next run", f.times, full), nil
 }
@@ -166,7 +165,7 @@ func classOnFullDisk(a *arena, f *findings) (string, error) {
 // disk is a small file system.
 type disk struct{ dir string }
 
-// disk mounts a file system of so many kB. Only root can do this.
+// disk mounts a file system of so many kB, until the end of the arena. Only root can do this.
 func (a *arena) disk(size int) (*disk, error) {
 	d := &disk{filepath.Join(a.dir, a.name("disk"))}
 	if err := os.Mkdir(d.dir, 0o700); err != nil {
@@ -175,11 +174,10 @@ func (a *arena) disk(size int) (*disk, error) {
 	if err := syscall.Mount("tmpfs", d.dir, "tmpfs", 0, fmt.Sprintf("size=%dk", size)); err != nil {
 		return nil, notTried(fmt.Sprintf("cannot mount a small disk: %v", err))
 	}
+	a.disks = append(a.disks, d)
 	return d, nil
 }
 
 func (d *disk) resize(size int) error {
 	return syscall.Mount("tmpfs", d.dir, "tmpfs", syscall.MS_REMOUNT, fmt.Sprintf("size=%dk", size))
 }
-
-func (d *disk) close() { syscall.Unmount(d.dir, syscall.MNT_DETACH) }

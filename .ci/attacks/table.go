@@ -36,8 +36,8 @@ func newRow(a attack, f *findings, counted string, err error, took time.Duration
 	return r
 }
 
-// print prints the table, and fails if a row did.
-func print(out io.Writer, rows []row) error {
+// printTable prints the table, and fails if a row did.
+func printTable(out io.Writer, rows []row) error {
 	var table strings.Builder
 	table.WriteString("| fault | on | times | what happened | result | time |\n|---|---|--:|---|---|--:|\n")
 	failed := 0
@@ -60,7 +60,7 @@ func print(out io.Writer, rows []row) error {
 	return nil
 }
 
-// ranOf is the number of repetitions: few in a short run.
+// times is a number of repetitions: few in a short run.
 func (a *arena) times(full, short int) int {
 	if a.short {
 		return short
