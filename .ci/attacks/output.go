@@ -186,7 +186,9 @@ func readerGone(r *reading) error {
 	}
 	text := make([]byte, 1000)
 	n, err := reading.Read(text)
+	syscall.ForkLock.RLock() // a process that starts has all our files for a moment
 	reading.Close()
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		return err
 	}
