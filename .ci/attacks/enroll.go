@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"tkafka/pkg/cli"
 	"tkafka/pkg/issuer"
 	"tkafka/pkg/tlsconf"
 )
@@ -69,8 +70,8 @@ func killed(a *arena, f *findings) (string, error) {
 		keys += c.look()
 		os.RemoveAll(c.dir)
 	}
-	return fmt.Sprintf("%d kills, %d of two at once, %d before the first student and %d behind it: the class was complete after the next run; %d files with keys checked",
-		f.times, pairs, without, some, keys), nil
+	return fmt.Sprintf("%d kills, %d of two at once, %d before the first student and %d behind it: the class was complete after the next run; %s files with keys checked",
+		f.times, pairs, without, some, cli.Count(keys)), nil
 }
 
 // look checks that nobody else can read a key, and that the authority's key does not change. It returns
