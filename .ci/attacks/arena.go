@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -33,7 +34,10 @@ type arena struct {
 	dir     string
 	ca      *issuer.CA
 	disks   []*disk
-	number  atomic.Int64 // of the last name
+
+	mu       sync.Mutex
+	commands []*exec.Cmd  // all programs
+	number   atomic.Int64 // of the last name
 }
 
 // open builds all programs.
@@ -56,7 +60,15 @@ func open(ctx context.Context, program *cli.Program, short bool) (*arena, error)
 	return a, err
 }
 
+// close ends what still runs: after an attack that could not be completed, some programs do.
 func (a *arena) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, command := range a.commands {
+		if command.Process != nil {
+			command.Process.Kill()
+		}
+	}
 	for _, disk := range a.disks {
 		syscall.Unmount(disk.dir, syscall.MNT_DETACH)
 	}
@@ -183,6 +195,9 @@ func (a *arena) command(auth, folder string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(a.ctx, a.executable(folder), args...)
 	command.Dir = a.dir
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir, "KAFKA_AUTH=" + auth}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.commands = append(a.commands, command)
 	return command
 }
 
