@@ -35,7 +35,7 @@ var attacks = []attack{
 	{"reader of standard output gone, /dev/full, terminal closed", "consumers", false, output},
 	{"standard output blocked", "consumers", true, blocked},
 	{"rolling restart of three real brokers", "producer and two members under load", false, func(*arena, *findings) (string, error) {
-		return "", notTried("needs three real brokers, see .ci/judge")
+		return "", notTried(".ci/judge --auth creds/admin --docker restarts real brokers")
 	}},
 	{"1 GB line, 10 M empty lines, NULs, invalid UTF-8, no newline at the end, closed input", "producers", false, inputs},
 	{"escape sequences, OSC 52, bidi, 1 MB, null values and headers in messages, group and topic names", "consumers", false, hostileMessages},
