@@ -4,6 +4,11 @@ import json
 import pathlib
 import sys
 
+short = {
+    "at most once: messages are lost": "at most once",
+    "neither at least once nor at most once: messages are lost, and others come twice": "lost, and others twice",
+}
+
 
 def cell(trial):
     if trial is None:
@@ -31,5 +36,5 @@ for kind in ("consumer", "producer"):
     for name, report in rows:
         by_name = {trial["trial"]: trial for trial in report["trials"]}
         cells = [cell(by_name.get(trial)) for trial in trials]
-        print(f"| {name} | {' | '.join(cells)} | {report['verdict']} | {report['seconds']:.0f} s |")
+        print(f"| {name} | {' | '.join(cells)} | {short.get(report['verdict'], report['verdict'])} | {report['seconds']:.0f} s |")
     print()

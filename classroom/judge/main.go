@@ -37,15 +37,17 @@ func main() {
 			"judge consumer -- python3 my_consumer.py {topic} {group}\n"+
 			"judge producer -- ./my_producer {topic}")
 	auth := settings.AddFlags(program.Flags)
-	topic := program.Flags.String("topic", "", "use an existing cluster, with this `topic`")
+	topic := program.Flags.String("topic", "", "use an existing cluster, with this `topic`; without it, --auth is an admin's folder")
+	docker := program.Flags.Bool("docker", false, "the existing cluster runs in Docker on this machine: stop its brokers, too")
 	long := program.Flags.Bool("long", false, "kill the program more often, and keep the brokers away for a minute")
 	json := program.Flags.Bool("json", false, "print the results as JSON")
 	seed := program.Flags.Uint64("seed", 0, "a `number` that repeats the random choices of a run (default: a new one)")
 	only := program.Flags.String("only", "", "perform only these `trials`, such as kill,members")
 
 	program.Run(func(ctx context.Context, args []string) error {
-		if *topic == "" && (program.Flags.Changed("auth") || program.Flags.Changed("brokers")) {
-			return &cli.Misuse{Problem: "--auth and --brokers need --topic, the topic on the existing cluster"}
+		others := *topic != "" || program.Flags.Changed("auth") || program.Flags.Changed("brokers")
+		if *docker && !others {
+			return &cli.Misuse{Problem: "--docker needs --auth or --topic, for an existing cluster"}
 		}
 		if !program.Flags.Changed("seed") {
 			*seed = uint64(time.Now().UnixNano() % 100_000)
@@ -63,10 +65,11 @@ func main() {
 		if suite.Trials, err = selected(suite.Producer, *only); err != nil {
 			return err
 		}
-		if *topic != "" {
+		if others {
 			if suite.Existing, err = existing(ctx, program, auth, *topic); err != nil {
 				return err
 			}
+			suite.Existing.Docker = *docker
 		}
 		dir, err := os.MkdirTemp("", "tkafka-trials-")
 		if err != nil {
@@ -139,7 +142,7 @@ func existing(ctx context.Context, program *cli.Program, found *settings.Setting
 	if err := found.Find(program.Report); err != nil {
 		return nil, err
 	}
-	open, err := cluster.Open(ctx, program, found, cluster.Needs{Topic: topic, Read: true, Write: true, Group: "judge"})
+	open, err := cluster.Open(ctx, program, found, cluster.Needs{Topic: topic, Read: topic != "", Write: topic != "", Group: "judge"})
 	if err != nil {
 		return nil, err
 	}

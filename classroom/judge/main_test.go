@@ -24,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"judge": main})
+	testscript.Main(m, map[string]func(){"judge": main, "docker": docker})
 }
 
 // run runs the judge. Its folder for temporary files must be empty at the end.
@@ -58,9 +58,9 @@ func TestMisuse(t *testing.T) {
 		{[]string{"consumer"}, 2, "judge: command is missing"},
 		{[]string{"reader", "--", "cat"}, 2, `judge: "reader" is not consumer or producer`},
 		{[]string{"consumer", "--only", "flood", "--", "cat"}, 2, `judge: there is no trial "flood": choose from start,stop,`},
-		{[]string{"consumer", "--auth", "nowhere", "--", "cat"}, 2, "judge: --auth and --brokers need --topic"},
+		{[]string{"consumer", "--docker", "--", "cat"}, 2, "judge: --docker needs --auth or --topic"},
 		{[]string{"consumer", "--", "go", "run", "./nowhere"}, 1, "judge: go build: exit status 1: "},
-		{[]string{"consumer", "--json", "--", "./no-such-program"}, 1, "judge: 9 trials, seed "},
+		{[]string{"consumer", "--json", "--", "./no-such-program"}, 1, "judge: 10 trials, seed "},
 	} {
 		if _, problems := run(t, test.status, test.args...); !strings.HasPrefix(problems, test.want) {
 			t.Errorf("%q: %s", test.args, problems)
@@ -86,12 +86,12 @@ func TestReport(t *testing.T) {
 			t.Errorf("%d columns: %s", len(line)-1, line)
 		}
 	}
-	if !strings.HasSuffix(problems, "judge: 1 of 7 trials failed\n") {
+	if !strings.HasSuffix(problems, "judge: 1 of 8 trials failed\n") {
 		t.Error(problems)
 	}
 	var parsed report
 	text, _ = run(t, 1, "producer", "--json", "--", "true")
-	if err := json.Unmarshal([]byte(text), &parsed); err != nil || len(parsed.Results) != 7 || parsed.Results[0].Status != trial.Failed {
+	if err := json.Unmarshal([]byte(text), &parsed); err != nil || len(parsed.Results) != 8 || parsed.Results[0].Status != trial.Failed {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
@@ -111,9 +111,9 @@ func TestAsTyped(t *testing.T) {
 	}
 }
 
-// On an existing cluster, a student's rights are enough for what can be tried there.
-func TestExistingCluster(t *testing.T) {
-	t.Parallel()
+// studentsCluster returns a student's topic and credentials folder.
+func studentsCluster(t *testing.T) (topic, auth string) {
+	t.Helper()
 	right := func(kind kmsg.ACLResourceType, name string, operation kmsg.ACLOperation) kfake.ACL {
 		return kfake.ACL{Resource: kind, Name: name, Operation: operation, Pattern: kmsg.ACLResourcePatternTypeLiteral, Allow: true}
 	}
@@ -131,27 +131,45 @@ func TestExistingCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	auth := filepath.Join(t.TempDir(), "auth")
+	auth = filepath.Join(t.TempDir(), "auth")
 	if err := ca.WriteFolder(auth, student, cluster.Brokers()); err != nil {
 		t.Fatal(err)
 	}
-	for kind, test := range map[string]struct {
-		command []string
-		want    []string
+	return student, auth
+}
+
+// On an existing cluster, a student's rights are enough for what can be tried there.
+func TestExistingCluster(t *testing.T) {
+	t.Parallel()
+	topic, auth := studentsCluster(t)
+	for _, test := range []struct {
+		kind, only, command string
+		want                []string
 	}{
-		"consumer": {[]string{"../../consumergroup/consumer", "{topic}", "{group}"}, []string{"\nstop         ok ", "\nkill         ok ", "\nbroker       not tried  only a cluster of the judge's own can be broken: "}},
-		"producer": {[]string{"../../producer", "{topic}"}, []string{"\nall          ok               600 ", "\nstop         ok ", "\nreplies      not tried "}},
+		{"consumer", "stop,kill,broker", "consumergroup/consumer {topic} {group}",
+			[]string{"\nstop         ok ", "\nkill         ok ", "\nbroker       not tried  the judge must not stop brokers there: --docker "}},
+		// It makes a new group each time. Its name is not in the command.
+		{"consumer", "sigterm", "commitoffsets/consumer {topic} earliest", []string{"\nnote: each start is a new group: commitoffsets-"}},
+		{"producer", "stop,replies", "producer {topic}",
+			[]string{"\nall          ok               600 ", "\nstop         ok ", "\nreplies      not tried "}},
 	} {
-		args := []string{kind, "--auth", auth, "--topic", student, "--only", "stop,kill,broker", "--", "go", "run"}
-		if kind == "producer" {
-			args[6] = "stop,replies"
-		}
-		text, _ := run(t, 0, append(args, test.command...)...)
+		args := []string{test.kind, "--auth", auth, "--topic", topic, "--only", test.only, "--", "go", "run"}
+		text, _ := run(t, 0, append(args, strings.Fields("../../"+test.command)...)...)
 		for _, part := range test.want {
 			if !strings.Contains(text, part) {
 				t.Errorf("%q is missing in\n%s", part, text)
 			}
 		}
+	}
+}
+
+// Only an admin can leave out the topic.
+func TestNoRightToMakeTopics(t *testing.T) {
+	t.Parallel()
+	_, auth := studentsCluster(t)
+	_, problems := run(t, 1, "consumer", "--auth", auth, "--", "true")
+	if !strings.Contains(problems, "_AUTHORIZATION_FAILED") || !strings.HasSuffix(problems, "; only an admin can leave out --topic\n") {
+		t.Error(problems)
 	}
 }
 
@@ -166,10 +184,10 @@ func TestOurs(t *testing.T) {
 		args   []string
 		trials []string
 	}{
-		"consumergroup/consumer":       {[]string{"{topic}", "{group}"}, []string{"start", "stop", "sigterm", "members", "broker", "away"}},
+		"consumergroup/consumer":       {[]string{"{topic}", "{group}"}, []string{"start", "stop", "sigterm", "members", "broker", "away", "rolling"}},
 		"consumer":                     {[]string{"{topic}", "--group", "{group}"}, []string{"start", "kill", "slow"}},
 		"commitoffsets/consumercommit": {[]string{"{topic}", "{group}", "--store-time", "1ms"}, []string{"start", "stop", "kill", "slow"}},
-		"producer":                     {[]string{"{topic}"}, []string{"all", "replies", "broker", "stop"}},
+		"producer":                     {[]string{"{topic}"}, []string{"all", "replies", "broker", "rolling", "stop"}},
 		"consumergroup/producer":       {[]string{"{topic}"}, []string{"all", "replicas", "connections"}},
 	} {
 		t.Run(name, func(t *testing.T) {

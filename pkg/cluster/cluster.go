@@ -90,6 +90,13 @@ func (c *Cluster) quiet() []kgo.Opt {
 	}
 }
 
+// OnSilence sets what to do when no broker has answered for Patience. It is called once, with an error.
+func (c *Cluster) OnSilence(giveUp func(error)) {
+	c.watch.mu.Lock()
+	defer c.watch.mu.Unlock()
+	c.watch.silent = giveUp
+}
+
 // Client returns a client for questions to the cluster. The caller closes it.
 func (c *Cluster) Client() (*kgo.Client, error) {
 	return kgo.NewClient(append(c.Options(), kgo.SeedBrokers(c.Brokers...), kgo.DialTLSConfig(c.TLS))...)

@@ -3,8 +3,12 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,18 +18,24 @@ import (
 	"tkafka/pkg/cli"
 )
 
-const probeInterval = 2 * time.Second
+// Patience is how long a program waits if no broker answers. Other clients wait as long for the
+// acknowledgement of a message (delivery.timeout.ms), but a consumer waits for ever.
+const Patience = 2 * time.Minute
 
 // watch reports each broker that becomes unreachable, and that is reachable again: once per change,
 // not once per connection. The client itself continues and prints nothing.
 type watch struct {
-	program *cli.Program
-	cause   func(address string, err error) string
-	answers func(address string) bool
+	program  *cli.Program
+	cause    func(address string, err error) string
+	answers  func(address string) bool
+	interval time.Duration // between two attempts to reach a broker
+	patience time.Duration
 
-	mu   sync.Mutex
-	ids  map[string]int32 // the number of the broker at an address, if known
-	away map[string]bool
+	mu       sync.Mutex
+	ids      map[string]int32 // the number of the broker at an address, if known
+	away     map[string]bool
+	answered time.Time   // when a broker has answered, or the first one became unreachable
+	silent   func(error) // called once, after patience without an answer; nil for never
 }
 
 var (
@@ -35,11 +45,12 @@ var (
 
 func newWatch(c *Cluster) *watch {
 	return &watch{
-		program: c.program,
-		cause:   func(address string, err error) string { return c.diagnose(address, err).cause },
-		answers: c.answers,
-		ids:     make(map[string]int32),
-		away:    make(map[string]bool),
+		program:  c.program,
+		cause:    func(address string, err error) string { return c.diagnose(address, err).cause },
+		answers:  c.answers,
+		interval: 2 * time.Second, patience: Patience,
+		ids:  make(map[string]int32),
+		away: make(map[string]bool),
 	}
 }
 
@@ -82,6 +93,9 @@ func (w *watch) unreachable(address, cause string) {
 	if w.away[address] {
 		return
 	}
+	if len(w.away) == 0 {
+		w.answered = time.Now()
+	}
 	w.away[address] = true
 	if id, ok := w.ids[address]; ok {
 		w.program.Say("broker %d (%s) is unreachable: %s", id, address, cause)
@@ -95,7 +109,7 @@ func (w *watch) unreachable(address, cause string) {
 // leads a partition again, and the cluster takes up to five minutes to give a broker its partitions
 // back (leader.imbalance.check.interval.seconds).
 func (w *watch) probe(address string) {
-	for range time.Tick(probeInterval) {
+	for range time.Tick(w.interval) {
 		if !w.isAway(address) {
 			return
 		}
@@ -103,6 +117,7 @@ func (w *watch) probe(address string) {
 			w.reachable(address)
 			return
 		}
+		w.checkSilence()
 	}
 }
 
@@ -112,9 +127,23 @@ func (w *watch) isAway(address string) bool {
 	return w.away[address]
 }
 
+// checkSilence gives up if no broker has answered for too long.
+func (w *watch) checkSilence() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.silent == nil || time.Since(w.answered) < w.patience {
+		return
+	}
+	addresses := slices.Sorted(maps.Keys(w.away))
+	w.silent(cli.WithHint(fmt.Errorf("no broker has answered for %v: %s", w.patience, strings.Join(addresses, ",")),
+		"start this program again when the brokers run"))
+	w.silent = nil
+}
+
 func (w *watch) reachable(address string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.answered = time.Now()
 	if !w.away[address] {
 		return
 	}

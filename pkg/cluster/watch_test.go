@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -52,6 +53,37 @@ func TestWatchReportsOnce(t *testing.T) {
 	said("student: broker 2 is reachable again\n")
 	answer(start, kmsg.Metadata, nil)
 	said("student: localhost:19093 is reachable again\n")
+}
+
+// A program gives up when no broker has answered for too long. One that answers is enough.
+func TestSilence(t *testing.T) {
+	capture(t)
+	w := newWatch(&Cluster{program: cli.New("student", "", "")})
+	w.answers = func(string) bool { return false }
+	w.interval, w.patience = time.Millisecond, 200*time.Millisecond
+	gaveUp := make(chan error, 2)
+	w.silent = func(err error) { gaveUp <- err }
+	first := kgo.BrokerMetadata{NodeID: 1, Host: "localhost", Port: 19093}
+	second := kgo.BrokerMetadata{NodeID: 2, Host: "localhost", Port: 29093}
+	w.OnBrokerConnect(second, 0, nil, errors.New("out of order"))
+	for end := time.Now().Add(3 * w.patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		w.OnBrokerE2E(first, kmsg.Heartbeat.Int16(), kgo.BrokerE2E{})
+	}
+	select {
+	case err := <-gaveUp:
+		t.Fatalf("although a broker answers: %v", err)
+	default:
+	}
+	w.OnBrokerConnect(first, 0, nil, errors.New("out of order"))
+	want := "no broker has answered for 200ms: localhost:19093,localhost:29093"
+	if err := <-gaveUp; err.Error() != want || cli.HintOf(err) == "" {
+		t.Errorf("%v, want %s and a hint", err, want)
+	}
+	w.OnBrokerE2E(first, kmsg.Heartbeat.Int16(), kgo.BrokerE2E{})
+	w.OnBrokerE2E(second, kmsg.Heartbeat.Int16(), kgo.BrokerE2E{}) // ends both probes
+	if len(gaveUp) > 0 {
+		t.Error("called twice")
+	}
 }
 
 // capture returns a function that compares what programs have printed since its last call with what

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tkafka/pkg/cli"
+	"tkafka/pkg/cluster"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 
 // patience is how long a producer waits if no line gets an answer: delivery.timeout.ms of other clients.
 // Theirs is a limit for each message, also for one that waits behind many others.
-var patience = 2 * time.Minute
+var patience = cluster.Patience
 
 // waiting knows the oldest line without an answer.
 type waiting struct {

@@ -3,10 +3,12 @@ package display
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -83,9 +85,13 @@ func (p *Printer) Line(text string) error {
 	return p.Flush()
 }
 
-// Flush returns when all that was printed has reached the stream, or why it could not.
+// Flush returns when all that was printed has reached the stream, or why it could not. A terminal that was
+// closed is a broken pipe, too: the error may come before the SIGHUP.
 func (p *Printer) Flush() error {
 	if err := p.out.Flush(); err != nil {
+		if p.terminal && errors.Is(err, syscall.EIO) {
+			err = syscall.EPIPE
+		}
 		return fmt.Errorf("cannot write to standard output: %w", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -71,6 +72,21 @@ func TestFlushReports(t *testing.T) {
 	p := To(full{}, Value)
 	p.Print(&kgo.Record{Value: make([]byte, 200_000)})
 	if err := p.Flush(); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Flush returned %v", err)
+	}
+}
+
+// A terminal that was closed is a reader who has left, for cli.Run.
+func TestClosedTerminal(t *testing.T) {
+	screen, terminal, err := pty.Open()
+	if err != nil {
+		t.Skipf("no terminal: %v", err)
+	}
+	defer terminal.Close()
+	p := To(terminal, Value)
+	screen.Close()
+	p.Print(&kgo.Record{Value: []byte("a")})
+	if err := p.Flush(); !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("Flush returned %v", err)
 	}
 }

@@ -29,7 +29,7 @@ func (e *DamageError) Unwrap() error { return e.Err }
 // file off where it cannot read on, without an error, and then starts with the rest.
 //
 // The end of the newest files may be incomplete, because the process may have been killed while it wrote.
-// Nobody has an acknowledgement for that end.
+// Nobody has an acknowledgement for that end. After an orderly stop, no file may be shorter than it was.
 func checkData(dir string) error {
 	meta := filepath.Join(dir, "meta.json") // the first file that kfake writes
 	partitions := filepath.Join(dir, "partitions")
@@ -72,6 +72,52 @@ func checkData(dir string) error {
 		}
 		if err := checkPartition(filepath.Join(partitions, folder.Name()), compacted[topic]); err != nil {
 			return err
+		}
+	}
+	return checkSizes(dir)
+}
+
+// sizesFile has the size of each log and segment after an orderly stop. Nothing else shows that a log has
+// lost entries at its end.
+const sizesFile = "sizes.json"
+
+// saveSizes is called after an orderly stop. The next start removes the file.
+func saveSizes(dir string) error {
+	sizes := make(map[string]int64)
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".log" && filepath.Ext(path) != ".dat" {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			sizes[strings.TrimPrefix(path, dir)] = info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(sizes)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, sizesFile), text, 0o600)
+}
+
+func checkSizes(dir string) error {
+	var sizes map[string]int64
+	if err := readJSON(filepath.Join(dir, sizesFile), &sizes); err != nil {
+		return err
+	}
+	for name, before := range sizes {
+		path := filepath.Join(dir, name)
+		switch info, err := os.Stat(path); {
+		case errors.Is(err, os.ErrNotExist):
+			return &DamageError{path, errors.New("the file is missing")}
+		case err != nil:
+			return err
+		case info.Size() < before:
+			return &DamageError{path, fmt.Errorf("ends at byte %d, but had %d bytes when the cluster stopped", info.Size(), before)}
 		}
 	}
 	return nil

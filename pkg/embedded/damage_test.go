@@ -92,6 +92,7 @@ func TestDamage(t *testing.T) {
 		"messages empty":               {segment3 + ".dat", empty},
 		"commits overwritten":          {"groups.log", overwrite(20)},
 		"length of commit overwritten": {"groups.log", overwrite(0)},
+		"commits cut off":              {"groups.log", cut},
 		"topics cut off":               {"topics.json", cut},
 		"topics empty":                 {"topics.json", empty},
 		"cluster empty":                {"meta.json", empty},
@@ -104,7 +105,7 @@ func TestDamage(t *testing.T) {
 			refused(t, dir, path)
 		})
 	}
-	for _, lost := range []string{"meta.json", "topics.json", segment3 + ".dat"} {
+	for _, lost := range []string{"meta.json", "topics.json", "groups.log", segment3 + ".dat"} {
 		t.Run(lost+" lost", func(t *testing.T) {
 			dir := copyOf(t, data)
 			path := filepath.Join(dir, lost)
@@ -172,7 +173,7 @@ func TestKilledWhileWriting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := copyOf(t, data)
 			change(t, filepath.Join(dir, test.file), test.how)
-			for _, last := range []string{"seq_windows.json", "session_state.json", "partitions/t-3/snapshot.json"} {
+			for _, last := range []string{sizesFile, "seq_windows.json", "session_state.json", "partitions/t-3/snapshot.json"} {
 				os.Remove(filepath.Join(dir, last))
 			}
 			if err := os.WriteFile(filepath.Join(dir, "topics.json.tmp"), []byte("{"), 0o600); err != nil {

@@ -31,6 +31,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -161,6 +163,11 @@ func Start(config Config) (_ *Cluster, err error) {
 	}
 	if c.authenticator != nil {
 		options = append(options, c.authenticator.options()...)
+	}
+	if config.DataDir != "" {
+		if err := os.Remove(filepath.Join(config.DataDir, sizesFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
 	}
 	if c.kfake, err = kfake.NewCluster(options...); err != nil {
 		return nil, err
@@ -304,7 +311,13 @@ func (c *Cluster) Close() {
 		l.close() // if Start failed, kfake may not have all of them
 	}
 	if c.lock != nil {
+		if c.kfake != nil && c.Err() == nil {
+			if err := saveSizes(c.storage.dir); err != nil {
+				c.storage.report(err)
+			}
+		}
 		c.lock.Unlock()
+		c.lock = nil // after a second Close, another cluster may have the folder
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -42,11 +43,12 @@ type Member struct {
 
 	memory     *memory.Limit
 	client     *kgo.Client
-	life       context.Context // the client's
-	giveUp     func()          // ends it
-	latest     bool            // auto.offset.reset
-	autoCommit bool            // enable.auto.commit
-	sharing    bool            // of a share group
+	life       context.Context       // the client's
+	giveUp     func()                // ends it
+	silence    atomic.Pointer[error] // why giveUp was called, if no broker answers
+	latest     bool                  // auto.offset.reset
+	autoCommit bool                  // enable.auto.commit
+	sharing    bool                  // of a share group
 
 	mu         sync.Mutex
 	topicID    topicID         // of the topic that the client reads
@@ -86,6 +88,10 @@ func Open(ctx context.Context, program *cli.Program, found *settings.Settings, t
 	}
 	m.life, m.giveUp = context.WithCancel(context.Background())
 	context.AfterFunc(ctx, func() { m.leaveStuck(ctx) })
+	here.OnSilence(func(err error) {
+		m.silence.Store(&err)
+		m.giveUp() // ends a poll or a commit that waits
+	})
 	return m, nil
 }
 
@@ -138,6 +144,10 @@ func (m *Member) Check(ctx context.Context, fetches kgo.Fetches) error {
 		if large, ok := errors.AsType[*kgo.ErrDecompressTooLarge](failed.Err); ok { // it comes once
 			return m.tooLarge(large)
 		}
+		if loss, ok := errors.AsType[*kgo.ErrDataLoss](failed.Err); ok { // it comes once, too
+			m.program.Say("partition %d: the cluster has lost messages; we had read up to offset %d, and continue at offset %d",
+				loss.Partition, loss.ConsumedTo, loss.ResetTo)
+		}
 	}
 	if fetches.NumRecords() > 0 {
 		return nil
@@ -145,10 +155,14 @@ func (m *Member) Check(ctx context.Context, fetches kgo.Fetches) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if silence := m.silence.Load(); silence != nil {
+		return *silence
+	}
 	for _, failed := range failures {
+		_, lost := errors.AsType[*kgo.ErrDataLoss](failed.Err)
 		switch {
-		case errors.Is(failed.Err, memory.ErrFull):
-			return nil // now there is memory again
+		case lost, errors.Is(failed.Err, memory.ErrFull):
+			return nil // it is reported, or there is memory again
 		case kerr.IsRetriable(failed.Err) && !isGone(failed.Err):
 			continue // the client knows what to do
 		}
@@ -204,9 +218,10 @@ func (m *Member) Retry(ctx context.Context, message *kgo.Record, commit func(con
 		return m.confirm(late, err)
 	}
 	err = attempt()
-	for err != nil && !isAnswer(err) && cli.Pause(late, retryPause) {
+	for err != nil && !isAnswer(err) && m.silence.Load() == nil && cli.Pause(late, retryPause) {
 		err = attempt()
 	}
+	silence := m.silence.Load()
 	switch {
 	case err == nil:
 		return true, nil
@@ -218,6 +233,8 @@ func (m *Member) Retry(ctx context.Context, message *kgo.Record, commit func(con
 		return false, nil
 	case isGone(err):
 		return false, fmt.Errorf("%s is not committed: %w", place(message), m.explain(err))
+	case silence != nil && !isAnswer(err):
+		return false, fmt.Errorf("%s may be read again: %w", place(message), *silence)
 	case late.Err() != nil:
 		return false, cli.Stopped("stopped while committing: " + place(message) + " may be read again")
 	}

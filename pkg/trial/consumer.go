@@ -13,6 +13,7 @@ type Trial struct {
 	Once bool   // a message that comes twice fails the trial: nobody was killed, and all left cleanly
 
 	own     bool // it needs a cluster of the judge's own
+	stops   bool // it stops brokers
 	grouped bool // it needs a member of a group
 	perform func(*run) error
 }
@@ -27,8 +28,9 @@ var Consumer = []Trial{
 	{Name: "kill", What: "killed while it works, and started again", grouped: true, perform: killTrial},
 	{Name: "members", What: "a second and a third member join and leave", Once: true, grouped: true, perform: membersTrial},
 	{Name: "coordinator", What: "the coordinator and the leaders move", own: true, perform: coordinatorTrial},
-	{Name: "broker", What: "a broker dies and comes back", own: true, perform: brokerTrial},
-	{Name: "away", What: "all brokers are away for 20 s", own: true, perform: awayTrial},
+	{Name: "broker", What: "a broker dies and comes back", stops: true, perform: brokerTrial},
+	{Name: "away", What: "all brokers are away for 20 s", stops: true, perform: awayTrial},
+	{Name: "rolling", What: "the brokers restart one after the other, and two members read", stops: true, grouped: true, perform: rollingTrial},
 	{Name: "slow", What: "a slow message outlasts the session", grouped: true, perform: slowTrial},
 }
 
@@ -293,18 +295,18 @@ func brokerTrial(r *run) error {
 	if err := r.more(r.between(30, 100)); err != nil {
 		return err
 	}
-	lost := r.kafka.own.Kfake().CoordinatorFor(r.kafka.groupName())
-	if err := r.kafka.own.Kill(lost); err != nil {
+	lost, err := r.kafka.coordinator(r.ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.kafka.breaker.kill(lost); err != nil {
 		return err
 	}
 	r.event("broker %d died", lost)
-	if err := r.elect(lost); err != nil {
-		return err
-	}
 	if err := r.more(100); err != nil {
 		return err
 	}
-	if err := r.kafka.own.Restart(lost); err != nil {
+	if err := r.back(); err != nil {
 		return err
 	}
 	r.event("broker %d came back", lost)
@@ -312,19 +314,6 @@ func brokerTrial(r *run) error {
 		return err
 	}
 	return r.finish()
-}
-
-// elect gives the partitions of a broker to the next one.
-func (r *run) elect(lost int32) error {
-	fake := r.kafka.own.Kfake()
-	for partition := range int32(r.kafka.partitions) {
-		if fake.LeaderFor(r.kafka.topic, partition) == lost {
-			if err := fake.MoveTopicPartition(r.kafka.topic, partition, (lost+1)%int32(len(r.kafka.brokers))); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func awayTrial(r *run) error {
@@ -335,10 +324,8 @@ func awayTrial(r *run) error {
 	if err := r.more(r.between(30, 100)); err != nil {
 		return err
 	}
-	for broker := range r.kafka.brokers {
-		if err := r.kafka.own.Kill(int32(broker)); err != nil {
-			return err
-		}
+	if err := r.kafka.breaker.freeze(); err != nil {
+		return err
 	}
 	r.event("all brokers are away")
 	r.endLoad()
@@ -346,10 +333,8 @@ func awayTrial(r *run) error {
 	if err := r.until(2*r.limits.away, "", func() bool { return time.Now().After(back) }); err != nil {
 		return err
 	}
-	for broker := range r.kafka.brokers {
-		if err := r.kafka.own.Restart(int32(broker)); err != nil {
-			return err
-		}
+	if err := r.back(); err != nil {
+		return err
 	}
 	r.event("all brokers are back")
 	r.load()
@@ -357,6 +342,44 @@ func awayTrial(r *run) error {
 		return err
 	}
 	return r.finish()
+}
+
+// rollingTrial restarts each broker when the one before is in sync again, as for a new version of Kafka.
+func rollingTrial(r *run) error {
+	if _, err := r.begin(); err != nil {
+		return err
+	}
+	r.load()
+	other, err := r.start()
+	if err == nil {
+		err = r.join(other, 2)
+	}
+	if err != nil {
+		return err
+	}
+	for _, broker := range r.kafka.ids {
+		if err := r.more(r.between(30, 100)); err != nil {
+			return err
+		}
+		if err := r.rollOn(broker); err != nil {
+			return err
+		}
+	}
+	if err := r.more(200); err != nil {
+		return err
+	}
+	return r.finish()
+}
+
+// rollOn restarts a broker, and waits until it is in sync.
+func (r *run) rollOn(broker int32) error {
+	r.event("broker %d restarts", broker)
+	if err := r.kafka.breaker.restart(r.ctx, broker); err != nil {
+		return err
+	}
+	err := r.inSync()
+	r.event("broker %d is in sync", broker)
+	return err
 }
 
 // slowTrial pauses a process as a message does that takes longer than the session, or than

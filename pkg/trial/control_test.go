@@ -33,6 +33,9 @@ func judged() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	role, topic, group, mistake := os.Args[1], os.Args[2], os.Args[3], os.Args[4]
+	if mistake == "does not end" {
+		ctx = context.Background()
+	}
 	var err error
 	if role == "producer" {
 		err = produce(ctx, topic, mistake)
@@ -148,6 +151,9 @@ func produce(ctx context.Context, topic, mistake string) error {
 	options, err := connect()
 	if err != nil {
 		return err
+	}
+	if mistake == "starts slowly" {
+		time.Sleep(2 * time.Second)
 	}
 	options = append(options, kgo.DefaultProduceTopic(topic), kgo.RequiredAcks(kgo.AllISRAcks()))
 	switch mistake {
@@ -323,9 +329,22 @@ func TestHelpfulAnswers(t *testing.T) {
 			}
 		})
 	}
+	t.Run("does not end", func(t *testing.T) { // it reads, so the other trials are possible
+		t.Parallel()
+		for _, r := range judge(t, "consumer", "does not end", impatient, "start", "away") {
+			if r.Status != Failed || r.Arrived == 0 || !strings.Contains(r.Why, " did not end within ") {
+				t.Errorf("%s: %s %s", r.Trial, r.Status, r.Why)
+			}
+		}
+	})
 	t.Run("starts slowly", func(t *testing.T) {
 		t.Parallel()
 		if r := judge(t, "consumer", "starts slowly", quick, "start")[0]; r.Status != OK {
+			t.Errorf("%s: %s", r.Status, r.Why)
+		}
+		impatient := quick
+		impatient.patience = time.Second
+		if r := judge(t, "producer", "starts slowly", impatient, "all")[0]; r.Status != OK {
 			t.Errorf("%s: %s", r.Status, r.Why)
 		}
 	})

@@ -19,14 +19,15 @@ type Message struct {
 }
 
 // textOf is the text of a message. A program has processed a message when it prints a line with its text.
+// On an existing cluster the numbers are milliseconds, so that no other trial on the topic has used them.
 func textOf(number int) string { return fmt.Sprintf("judge-%06d", number) }
 
-var textPattern = regexp.MustCompile(`\bjudge-(\d{6})\b`)
+var textPattern = regexp.MustCompile(`\bjudge-(\d{6}|\d{13})\b`)
 
 // numbersIn returns the messages in a line that a program has printed.
 func numbersIn(line string) (numbers []int) {
 	for _, found := range textPattern.FindAllStringSubmatch(line, -1) {
-		number, _ := strconv.Atoi(found[1]) // six digits
+		number, _ := strconv.Atoi(found[1]) // so many digits always fit in it
 		numbers = append(numbers, number)
 	}
 	return numbers

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -28,9 +29,10 @@ const Topic = "judge"
 // ownName is what the judge calls itself towards the brokers. So its own requests do not count.
 const ownName = "tkafka-judge"
 
-// Existing is a cluster that others run, with the credentials of a student.
+// Existing is a cluster that others run, with the credentials of a student or of an admin.
 type Existing struct {
-	Topic    string
+	Topic    string // empty: each trial makes a topic of its own, as an admin may
+	Docker   bool   // the brokers are containers on this machine, and the trials may stop them
 	Brokers  []string
 	Folder   string // the credentials folder
 	Password string
@@ -43,8 +45,14 @@ type kafka struct {
 	own        *embedded.Cluster // nil on an existing cluster
 	client     *kgo.Client
 	admin      *kadm.Client
+	ids        []int32 // of the brokers
+	breaker    breaker // nil: the brokers must not be stopped
 	partitions int
+	made       bool // the topic was made for this trial
 	watch      watch
+
+	namesGroup bool      // the program has a group of its own, instead of the one that it should join
+	looked     time.Time // for that group
 }
 
 // openOwn starts a cluster for one trial, and writes the credentials for it.
@@ -66,6 +74,10 @@ func openOwn(ca *issuer.CA, identity tls.Certificate, auth string) (_ *kafka, er
 		return nil, err
 	}
 	k.admin = kadm.NewClient(k.client)
+	for broker := range k.brokers {
+		k.ids = append(k.ids, int32(broker))
+	}
+	k.breaker = &ownBrokers{kafka: k}
 	k.own.Kfake().ControlKey(-1, func(request kmsg.Request) (kmsg.Response, error, bool) {
 		k.watch.request(request)
 		return nil, nil, false
@@ -73,9 +85,10 @@ func openOwn(ca *issuer.CA, identity tls.Certificate, auth string) (_ *kafka, er
 	return k, nil
 }
 
-// openExisting connects to a cluster that others run. It copies the credentials.
-func openExisting(ctx context.Context, e *Existing, group, auth string) (_ *kafka, err error) {
-	k := &kafka{place: place{topic: e.Topic, group: group, brokers: e.Brokers, auth: auth, password: e.Password}}
+// openExisting connects to a cluster that others run. It copies the credentials. The name is that of the
+// group, and of the topic if it makes one.
+func openExisting(ctx context.Context, e *Existing, name, auth string) (_ *kafka, err error) {
+	k := &kafka{place: place{topic: e.Topic, group: name, brokers: e.Brokers, auth: auth, password: e.Password}}
 	if err := os.CopyFS(auth, os.DirFS(e.Folder)); err != nil {
 		return nil, err
 	}
@@ -86,16 +99,52 @@ func openExisting(ctx context.Context, e *Existing, group, auth string) (_ *kafk
 		return nil, err
 	}
 	k.admin = kadm.NewClient(k.client)
-	details, err := k.admin.ListTopics(ctx, e.Topic)
+	if err := k.prepare(ctx, e.Docker); err != nil {
+		k.close()
+		return nil, err
+	}
+	return k, nil
+}
+
+// prepare finds the brokers and the topic of an existing cluster, or makes the topic.
+func (k *kafka) prepare(ctx context.Context, mayStop bool) error {
+	brokers, err := k.admin.ListBrokers(ctx)
+	if err != nil {
+		return err
+	}
+	k.ids = brokers.NodeIDs()
+	if mayStop {
+		if k.breaker, err = findContainers(ctx, brokers); err != nil {
+			return err
+		}
+	}
+	if k.topic == "" {
+		k.topic, k.partitions = k.group, embedded.DefaultPartitions
+		if _, err := k.admin.CreateTopic(ctx, int32(k.partitions), -1, nil, k.topic); err != nil {
+			return fmt.Errorf("cannot create topic %s: %w; only an admin can leave out --topic", k.topic, err)
+		}
+		k.made = true
+		return nil
+	}
+	details, err := k.admin.ListTopics(ctx, k.topic)
 	if err == nil {
-		err = details[e.Topic].Err
+		err = details[k.topic].Err
 	}
 	if err != nil {
-		k.close()
-		return nil, fmt.Errorf("topic %s: %w", e.Topic, err)
+		return fmt.Errorf("topic %s: %w", k.topic, err)
 	}
-	k.partitions = len(details[e.Topic].Partitions)
-	return k, nil
+	k.partitions = len(details[k.topic].Partitions)
+	return nil
+}
+
+// deleteTopic deletes the topic that was made for the trial, and its group.
+func (k *kafka) deleteTopic(ctx context.Context) error {
+	// After a signal a program has two seconds. See cli.LeaveTime.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 1500*time.Millisecond)
+	defer cancel()
+	k.admin.DeleteGroup(ctx, k.groupName()) // one with a member ends with its offsets
+	deleted, err := k.admin.DeleteTopic(ctx, k.topic)
+	return errors.Join(err, deleted.Err)
 }
 
 func clientOptions() []kgo.Opt {
@@ -115,7 +164,7 @@ func (k *kafka) close() {
 	}
 }
 
-// member is a member of the program's group.
+// groupState is the state of the program's group.
 type groupState struct {
 	stable  bool
 	members []string // their IDs
@@ -140,15 +189,47 @@ func (k *kafka) state(ctx context.Context) (state groupState) {
 		}
 		return state
 	}
-	groups, err := k.admin.DescribeGroups(ctx, k.group)
-	if err != nil || groups[k.group].Err != nil {
-		return state
-	}
-	state.stable = groups[k.group].State == "Stable"
-	for _, member := range groups[k.group].Members {
+	name := k.groupName()
+	groups, _ := k.admin.DescribeGroups(ctx, name) // without an answer, or without the group, it has no members
+	state.stable = groups[name].State == "Stable"
+	for _, member := range groups[name].Members {
 		state.members = append(state.members, member.MemberID)
 	}
+	if len(state.members) == 0 && k.namesGroup && time.Since(k.looked) > 500*time.Millisecond {
+		k.looked = time.Now()
+		k.findGroup(ctx)
+		if k.groupName() != name {
+			return k.state(ctx)
+		}
+	}
 	return state
+}
+
+// findGroup looks for a group with a member that reads the topic of an existing cluster.
+func (k *kafka) findGroup(ctx context.Context) {
+	listed, err := k.admin.ListGroups(ctx)
+	if err != nil {
+		return
+	}
+	groups, err := k.admin.DescribeGroups(ctx, listed.Groups()...)
+	if err != nil {
+		return
+	}
+	for _, group := range groups {
+		if slices.Contains(group.JoinTopics(), k.topic) {
+			k.watch.add(&k.watch.joined, group.Group)
+		}
+	}
+}
+
+// coordinator returns the broker that coordinates the program's group.
+func (k *kafka) coordinator(ctx context.Context) (int32, error) {
+	name := k.groupName()
+	if k.own != nil {
+		return k.own.Kfake().CoordinatorFor(name), nil
+	}
+	found := k.admin.FindGroupCoordinators(ctx, name)[name]
+	return found.NodeID, found.Err
 }
 
 // committed returns the committed offsets of the program's group.
@@ -164,7 +245,7 @@ func (k *kafka) committed(ctx context.Context) (offsets map[int32]int64, known b
 		}
 		return offsets, true
 	}
-	all, err := k.admin.FetchOffsets(ctx, k.group)
+	all, err := k.admin.FetchOffsets(ctx, k.groupName())
 	if err != nil {
 		return nil, false
 	}

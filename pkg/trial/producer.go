@@ -1,8 +1,10 @@
 package trial
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -13,12 +15,13 @@ import (
 
 // Producer are the trials of a producer. The first one has no faults.
 var Producer = []Trial{
-	{Name: "all", What: "it sends all lines", Once: true, perform: func(r *run) error { return r.feedAll(nil) }},
+	{Name: "all", What: "it sends all lines", Once: true, perform: func(r *run) error { return r.feedAll() }},
 	{Name: "replies", What: "5 % of the answers get lost", Once: true, own: true, perform: repliesTrial},
 	{Name: "connections", What: "all connections are cut, five times", Once: true, own: true, perform: connectionsTrial},
 	{Name: "leaders", What: "the leaders move, five times", Once: true, own: true, perform: leadersTrial},
 	{Name: "replicas", What: "10 % of the answers are NOT_ENOUGH_REPLICAS_AFTER_APPEND", Once: true, own: true, perform: replicasTrial},
-	{Name: "broker", What: "a broker dies and comes back", Once: true, own: true, perform: producerBrokerTrial},
+	{Name: "broker", What: "a broker dies and comes back", Once: true, stops: true, perform: producerBrokerTrial},
+	{Name: "rolling", What: "the brokers restart one after the other", Once: true, stops: true, perform: producerRollingTrial},
 	{Name: "stop", What: "stopped with SIGTERM in the middle", Once: true, perform: producerStopTrial},
 }
 
@@ -31,8 +34,12 @@ type feeding struct {
 	r      *run
 	w      *worker
 	lines  int
-	before int64 // messages in the topic
+	before int64         // messages in the topic
+	enough chan struct{} // closed when it needs no more lines than feedLines
 	done   chan struct{}
+
+	mu   sync.Mutex
+	last int // messages that have arrived
 }
 
 func (r *run) feed() (*feeding, error) {
@@ -44,7 +51,7 @@ func (r *run) feed() (*feeding, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &feeding{r: r, w: w, lines: feedLines, before: before, done: make(chan struct{})}
+	f := &feeding{r: r, w: w, lines: feedLines, before: before, enough: make(chan struct{}), done: make(chan struct{})}
 	if r.Long {
 		f.lines *= 5
 	}
@@ -52,13 +59,28 @@ func (r *run) feed() (*feeding, error) {
 	return f, nil
 }
 
-// arrived returns how many messages of the program are in the topic.
+// arrived returns how many messages of the program are in the topic. While a broker is away, it is not known
+// of all partitions, and the last number counts.
 func (f *feeding) arrived() int {
-	total, _, err := f.r.kafka.ends(f.r.ctx)
-	if err != nil {
-		return 0
+	ctx, cancel := context.WithTimeout(f.r.ctx, 2*time.Second)
+	defer cancel()
+	total, _, err := f.r.kafka.ends(ctx)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil {
+		f.last = max(f.last, int(total-f.before))
 	}
-	return int(total - f.before)
+	return f.last
+}
+
+// over reports whether the trial needs no more lines than feedLines.
+func (f *feeding) over() bool {
+	select {
+	case <-f.enough:
+		return true
+	default:
+		return false
+	}
 }
 
 func (f *feeding) write() {
@@ -66,21 +88,24 @@ func (f *feeding) write() {
 	defer f.w.CloseInput()
 	r := f.r
 	began, last, lastProgress := time.Now(), 0, time.Now()
-	for i := range f.lines {
+	for i := 0; i < f.lines || !f.over(); i++ {
 		for {
 			arrived := f.arrived()
 			if arrived > last {
 				last, lastProgress = arrived, time.Now()
 			}
-			if i-arrived < window || time.Since(lastProgress) > 2*time.Second {
+			if i-arrived < window {
 				break
 			}
 			if r.ctx.Err() != nil || !f.w.running() {
 				return
 			}
 			time.Sleep(pace)
+			if time.Since(lastProgress) > 2*time.Second {
+				break
+			}
 		}
-		if time.Since(began) > r.limits.feed {
+		if f.over() && time.Since(began) > r.limits.feed {
 			return // a slow program gets fewer lines
 		}
 		r.mu.Lock()
@@ -101,17 +126,10 @@ func (f *feeding) sent() int {
 	return len(f.r.messages)
 }
 
-// reaches waits until a part of the lines is in the topic. It fails if none come any more.
-func (f *feeding) reaches(part float64) error {
-	want := int(part * float64(f.lines))
-	last, lastProgress := -1, time.Now()
-	return f.r.until(24*time.Hour, "", func() bool {
-		arrived := f.arrived()
-		if arrived > last {
-			last, lastProgress = arrived, time.Now()
-		}
-		return arrived >= want || time.Since(lastProgress) > f.r.limits.patience || !f.w.running()
-	})
+// more waits until n more lines are in the topic. It does not wait longer than limits.more.
+func (f *feeding) more(n int) error {
+	want, enough := f.arrived()+n, time.Now().Add(f.r.limits.more)
+	return f.r.until(2*f.r.limits.more, "", func() bool { return f.arrived() >= want || time.Now().After(enough) || !f.w.running() })
 }
 
 // end waits until the producer has sent all lines and has ended.
@@ -129,8 +147,12 @@ func (f *feeding) end() error {
 			complete = arrived >= f.sent()
 		default: // it still gets lines
 		}
+		patience, limit := r.limits.patience, 2*r.limits.feed
+		if arrived == 0 {
+			patience, limit = r.limits.start, r.limits.start
+		}
 		return !f.w.running() || complete && time.Since(lastProgress) > r.limits.end/2 ||
-			time.Since(lastProgress) > r.limits.patience || time.Since(began) > 2*r.limits.feed
+			time.Since(lastProgress) > patience || time.Since(began) > limit
 	})
 	if err != nil {
 		return err
@@ -168,28 +190,30 @@ func (r *run) explainNothing(w *worker) error {
 	return p
 }
 
-// feedAll feeds a producer, and calls fault when some of the lines are in the topic, each time.
-func (r *run) feedAll(fault func(time int) error) error {
+// feedAll feeds a producer, and calls each fault when some more lines are in the topic. The lines do not end
+// before the faults.
+func (r *run) feedAll(faults ...func() error) error {
 	f, err := r.feed()
 	if err != nil {
 		return err
 	}
 	f.w.stopped = true // its end is for the checker
-	if fault != nil {
-		for i := range 5 {
-			if err := f.reaches(float64(i+1) * 0.15); err != nil {
-				return err
-			}
-			if !f.w.running() {
-				break // end reports it
-			}
-			if err := fault(i); err != nil {
-				return err
-			}
+	for _, fault := range faults {
+		if err := f.more(90); err != nil {
+			return err
+		}
+		if !f.w.running() {
+			break // end reports it
+		}
+		if err := fault(); err != nil {
+			return err
 		}
 	}
+	close(f.enough)
 	return f.end()
 }
+
+func fiveTimes(fault func() error) []func() error { return slices.Repeat([]func() error{fault}, 5) }
 
 func repliesTrial(r *run) error {
 	answers, lost := 0, 0
@@ -204,7 +228,7 @@ func repliesTrial(r *run) error {
 		lost++
 		return true
 	})
-	err := r.feedAll(nil)
+	err := r.feedAll()
 	r.kafka.own.LoseReplies(nil)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -216,26 +240,26 @@ func repliesTrial(r *run) error {
 }
 
 func connectionsTrial(r *run) error {
-	return r.feedAll(func(int) error {
-		for broker := range r.kafka.brokers {
-			if err := r.kafka.own.Kill(int32(broker)); err != nil {
+	return r.feedAll(fiveTimes(func() error {
+		for _, broker := range r.kafka.ids {
+			if err := r.kafka.own.Kill(broker); err != nil {
 				return err
 			}
-			if err := r.kafka.own.Restart(int32(broker)); err != nil {
+			if err := r.kafka.own.Restart(broker); err != nil {
 				return err
 			}
 		}
 		r.event("all connections were cut")
 		return nil
-	})
+	})...)
 }
 
 func leadersTrial(r *run) error {
-	return r.feedAll(func(int) error {
+	return r.feedAll(fiveTimes(func() error {
 		r.kafka.own.Kfake().ShufflePartitionLeaders()
 		r.event("the leaders moved")
 		return nil
-	})
+	})...)
 }
 
 func replicasTrial(r *run) error {
@@ -249,7 +273,7 @@ func replicasTrial(r *run) error {
 			return requests == 1 || r.random.IntN(10) == 0
 		},
 	})
-	err := r.feedAll(nil)
+	err := r.feedAll()
 	if err == nil && fault.Hits() == 0 {
 		return &notTried{"the program sent no request"}
 	}
@@ -258,21 +282,22 @@ func replicasTrial(r *run) error {
 }
 
 func producerBrokerTrial(r *run) error {
-	lost := int32(r.between(0, len(r.kafka.brokers)-1))
-	return r.feedAll(func(time int) error {
-		switch time {
-		case 0:
-			r.event("broker %d dies", lost)
-			if err := r.kafka.own.Kill(lost); err != nil {
-				return err
-			}
-			return r.elect(lost)
-		case 4:
-			r.event("broker %d comes back", lost)
-			return r.kafka.own.Restart(lost)
-		}
-		return nil
+	lost := r.kafka.ids[r.between(0, len(r.kafka.ids)-1)]
+	return r.feedAll(func() error {
+		r.event("broker %d dies", lost)
+		return r.kafka.breaker.kill(lost)
+	}, func() error {
+		r.event("broker %d comes back", lost)
+		return r.back()
 	})
+}
+
+func producerRollingTrial(r *run) error {
+	var faults []func() error
+	for _, broker := range r.kafka.ids {
+		faults = append(faults, func() error { return r.rollOn(broker) })
+	}
+	return r.feedAll(faults...)
 }
 
 func producerStopTrial(r *run) error {
@@ -280,7 +305,8 @@ func producerStopTrial(r *run) error {
 	if err != nil {
 		return err
 	}
-	if err := f.reaches(0.3); err != nil {
+	close(f.enough)
+	if err := f.more(f.lines * 3 / 10); err != nil {
 		return err
 	}
 	r.partial = true

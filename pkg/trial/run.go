@@ -481,8 +481,13 @@ func (r *run) finish() error {
 	return nil
 }
 
-// close ends all processes, whatever happened.
+// close starts all brokers again and ends all processes, whatever happened.
 func (r *run) close() {
+	if r.kafka.breaker != nil {
+		if err := r.kafka.breaker.back(); err != nil {
+			r.say("a broker may not run: %v", err)
+		}
+	}
 	r.endLoad()
 	for _, w := range r.processes {
 		w.stopped = true

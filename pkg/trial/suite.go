@@ -41,7 +41,6 @@ type Suite struct {
 	identity   tls.Certificate
 	grouped    bool // the program is a member of a group
 	perProcess int  // its members in one process
-	base       int  // the number of the first message of the next trial
 }
 
 // notTried is the error of a trial that is not possible.
@@ -63,7 +62,6 @@ func (s *Suite) Run(ctx context.Context, dir string) ([]Result, error) {
 	s.grouped, s.perProcess = !s.Producer, 1
 	if s.Existing != nil {
 		s.Lanes = 1
-		s.base = 1000 * rand.New(rand.NewPCG(s.Seed, uint64(time.Now().UnixNano()))).IntN(900) // not those of an earlier run
 	} else {
 		var err error
 		if s.ca, err = issuer.New("judge", 24*time.Hour); err != nil {
@@ -75,7 +73,7 @@ func (s *Suite) Run(ctx context.Context, dir string) ([]Result, error) {
 	}
 	results := make([]Result, len(s.Trials))
 	results[0] = s.try(ctx, s.Trials[0], filepath.Join(dir, s.Trials[0].Name))
-	if results[0].Why != "" { // it does not even work without a fault
+	if results[0].Why != "" && results[0].Arrived == 0 { // it does not even work without a fault
 		for i, t := range s.Trials[1:] {
 			results[1+i] = Result{Trial: t.Name, What: t.What, Status: NotTried, Why: "the trial " + s.Trials[0].Name + " was not possible"}
 		}
@@ -99,10 +97,13 @@ func (s *Suite) try(ctx context.Context, t Trial, dir string) (result Result) {
 	name := fnv.New64()
 	name.Write([]byte(t.Name))
 	r := &run{
-		Suite: s, ctx: ctx, name: t.Name, folder: dir, base: s.base, grouped: s.grouped,
+		Suite: s, ctx: ctx, name: t.Name, folder: dir, grouped: s.grouped,
 		random: rand.New(rand.NewPCG(s.Seed, name.Sum64())), began: time.Now(),
 		acked: make(map[int]bool), count: make(map[int]int),
 		result: Result{Trial: t.Name, What: t.What, Status: OK},
+	}
+	if s.Existing != nil {
+		r.base = int(r.began.UnixMilli()) // see textOf: a trial sends less than one message in a millisecond
 	}
 	defer func() {
 		result.took(time.Since(r.began))
@@ -130,6 +131,8 @@ func (r *run) perform(t Trial) error {
 	switch {
 	case t.own && r.Existing != nil:
 		return &notTried{"only a cluster of the judge's own can be broken: leave out --topic"}
+	case t.stops && r.Existing != nil && !r.Existing.Docker:
+		return &notTried{"the judge must not stop brokers there: --docker allows it, if they are containers on this machine"}
 	case t.grouped && !r.grouped:
 		return &notTried{"the program is not a member of a group"}
 	}
@@ -146,7 +149,18 @@ func (r *run) perform(t Trial) error {
 	if err != nil {
 		return err
 	}
+	r.kafka.namesGroup = !r.Command.Uses("{group}")
 	defer r.kafka.close()
+	if r.kafka.made {
+		defer func() {
+			if err := r.kafka.deleteTopic(r.ctx); err != nil {
+				r.say("topic %s stays on the cluster: %v", r.kafka.topic, err)
+			}
+		}()
+		if err := r.inSync(); err != nil {
+			return err
+		}
+	}
 	defer r.close()
 	before := make(map[int32]int64)
 	if r.Producer {
@@ -169,9 +183,6 @@ func (r *run) perform(t Trial) error {
 		}
 		r.result.Findings = writing.Check()
 		return failure
-	}
-	if r.Existing != nil {
-		r.Suite.base = r.base + len(r.messages)
 	}
 	r.result.Findings = r.reading().Check()
 	if failure != nil {
