@@ -54,6 +54,19 @@ func TestNumbers(t *testing.T) {
 	expect(step("Stable", "b"), "member 1 (b) joined", "partitions 0-3 went to member 1")
 }
 
+// The last member leaves, and the next one comes before the groups are listed again. The list shows the
+// same state as before, but another one than that in between.
+func TestQuickReturn(t *testing.T) {
+	o := New(nil, "client60")
+	o.started = true
+	o.rounds.checked["g"] = checked{listed: listed{Classic, "Stable"}, at: time.Now()}
+	answer := &described{kind: Classic, state: "Empty", assignment: true, commits: []describedCommit{{offset: 1, lag: -1}}}
+	o.applyGroups(map[string]*described{"g": answer}, false, time.Now(), time.Now())
+	if got := o.rounds.checked["g"].listed; got == (listed{Classic, "Stable"}) {
+		t.Errorf("a list with %v would show nothing new", got)
+	}
+}
+
 // A member that must give up all its partitions differs from one that keeps them.
 func TestTarget(t *testing.T) {
 	g := newGroup("g", Consumer)

@@ -222,8 +222,13 @@ func (o *Observer) isActive(answers map[string]*described, now time.Time) bool {
 func (o *Observer) applyGroups(answers map[string]*described, quiet bool, last, now time.Time) {
 	for name, answer := range answers {
 		g := o.groups[name]
-		if known, ok := o.rounds.checked[name]; ok && answer.failed {
-			known.at = time.Time{}
+		if known, ok := o.rounds.checked[name]; ok {
+			if answer.failed {
+				known.at = time.Time{}
+			}
+			if answer.state != "" {
+				known.state = answer.state // so that the list shows a member that comes right after the last one left
+			}
 			o.rounds.checked[name] = known
 		}
 		if answer.gone {
