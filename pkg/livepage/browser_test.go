@@ -151,7 +151,7 @@ func (page *tab) wait(t *testing.T, expression string, want any) {
 		t.Fatal(err)
 	}
 	var got string
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if got = page.eval(t, expression); got == string(text) {
 			return
 		}

@@ -1,13 +1,9 @@
 package livepage
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"testing"
 	"time"
 
@@ -17,7 +13,6 @@ import (
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
 	"tkafka/pkg/localcluster"
-	"tkafka/pkg/observer"
 	"tkafka/pkg/process"
 )
 
@@ -64,13 +59,8 @@ type course struct {
 
 func newCourse(t *testing.T, topics ...string) *course {
 	t.Helper()
-	folder := t.TempDir()
-	for name, program := range map[string]string{"producer": "producer", "consumercommit": "commitoffsets/consumercommit",
-		"group-producer": "consumergroup/producer", "consumer": "consumergroup/consumer"} {
-		if out, err := exec.Command("go", "build", "-o", filepath.Join(folder, name), "../../"+program).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}
+	folder := build(t, map[string]string{"producer": "producer", "consumercommit": "commitoffsets/consumercommit",
+		"group-producer": "consumergroup/producer", "consumer": "consumergroup/consumer"})
 	ca, err := issuer.New("authority", time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -93,65 +83,23 @@ func (c *course) watch(t *testing.T, topic string) Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	watched := observer.New(client, topic)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- watched.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-		client.Close()
-	})
-	return watched
+	t.Cleanup(client.Close)
+	return watch(t, client, topic)
 }
 
-// start starts a program, which is killed when the test ends.
 func (c *course) start(t *testing.T, name string, args ...string) *process.Process {
 	t.Helper()
-	command := exec.Command(filepath.Join(c.folder, name), args...)
-	command.Dir, command.Env = c.folder, []string{}
-	p := process.New(command)
-	p.InSession() // Pause needs it
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Kill)
-	return p
+	return start(t, c.folder, []string{}, filepath.Join(c.folder, name), args...)
 }
 
 // send runs a producer with n lines.
 func (c *course) send(t *testing.T, n int, name string, args ...string) {
 	t.Helper()
-	p := c.start(t, name, args...)
+	var lines []string
 	for i := range n {
-		if err := p.Type(fmt.Sprintf("message %d\n", i)); err != nil {
-			t.Fatal(err)
-		}
+		lines = append(lines, fmt.Sprintf("message %d", i))
 	}
-	p.CloseInput()
-	if status, err := p.Wait(time.Minute); err != nil || status != 0 {
-		t.Fatalf("status %d, %v: %s", status, err, p.Stderr.String())
-	}
-}
-
-// stop does what Ctrl-C does.
-func stop(t *testing.T, p *process.Process) {
-	t.Helper()
-	if err := p.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	if status, err := p.Wait(time.Minute); err != nil || status != 0 {
-		t.Fatalf("status %d, %v: %s", status, err, p.Stderr.String())
-	}
-}
-
-func expect(t *testing.T, p *process.Process, from *process.Output, pattern string) {
-	t.Helper()
-	if _, err := p.Await(from, regexp.MustCompile(pattern), time.Minute); err != nil {
-		t.Fatalf("%v: %s%s", err, p.Stdout.String(), p.Stderr.String())
-	}
+	feed(t, c.start(t, name, args...), lines...)
 }
 
 // pictures writes the lanes, the members and the time line in both themes, without the margins of the

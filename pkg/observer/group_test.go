@@ -1,8 +1,10 @@
 package observer
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -50,6 +52,19 @@ func TestNumbers(t *testing.T) {
 	expect(step("Empty"), "member 1 (d) left", "member 2 (b) left", "member 3 (c) left",
 		"partition 2 went from member 1 to nobody", "partition 1 went from member 2 to nobody", "partitions 0,3 went from member 3 to nobody")
 	expect(step("Stable", "b"), "member 1 (b) joined", "partitions 0-3 went to member 1")
+}
+
+// A member that must give up all its partitions differs from one that keeps them.
+func TestTarget(t *testing.T) {
+	g := newGroup("g", Consumer)
+	g.applyMembers(&described{state: "Reconciling", assignment: true, members: []describedMember{
+		{id: "a", subscribed: true, partitions: []int32{0}, target: []int32{0}},
+		{id: "b", subscribed: true, partitions: []int32{1}},
+	}}, 2, false, time.Now())
+	drawn, err := json.Marshal(g.draw([]*partition{newPartition(9), newPartition(9)}, time.Now()).Members)
+	if err != nil || strings.Count(string(drawn), `"target"`) != 1 || !strings.Contains(string(drawn), `"partitions":[1],"target":[]`) {
+		t.Errorf("%s %v", drawn, err)
+	}
 }
 
 // What a client writes is not trusted.

@@ -62,7 +62,7 @@ type Member struct {
 	Client     string    `json:"client"` // client.id
 	Host       string    `json:"host"`
 	Partitions []int32   `json:"partitions"`          // that it holds, in order; for a share group, that it may read from
-	Target     []int32   `json:"target,omitempty"`    // of a consumer group, if it differs from Partitions
+	Target     []int32   `json:"target,omitzero"`     // of a consumer group, if it differs from Partitions; otherwise nil
 	Rate       float64   `json:"rate"`                // messages per second that were committed in its partitions, over the last 5 s
 	Lag        int64     `json:"lag"`                 // the sum over its partitions
 	LastCommit time.Time `json:"lastCommit,omitzero"` // when a commit in its partitions was seen; zero: none

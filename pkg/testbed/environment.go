@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -33,6 +34,21 @@ type environment struct {
 	cluster *embedded.Cluster
 	ca      *issuer.CA
 	err     error
+}
+
+// newEnvironment returns the cluster for a test, which closes it at the end.
+func newEnvironment(t *testing.T) *environment {
+	t.Helper()
+	e := &environment{}
+	t.Cleanup(e.close)
+	folder, err := Folder()
+	if err == nil && folder != "" {
+		err = e.useFolder(folder)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 // useFolder makes the scripts run on the cluster of a credentials folder. The credentials are an
@@ -85,13 +101,25 @@ func (e *environment) sharing() bool {
 	return err == nil
 }
 
+// client returns a client with all the rights of the folder, or of the embedded cluster that has started.
 func (e *environment) client(options ...kgo.Opt) (*kgo.Client, error) {
+	if e.cluster != nil {
+		return e.cluster.Client(options...)
+	}
 	return kgo.NewClient(append(options, kgo.SeedBrokers(e.brokers...), kgo.DialTLSConfig(e.tls))...)
 }
 
 func (e *environment) embedded() (*embedded.Cluster, *issuer.CA, error) {
 	e.once.Do(func() { e.cluster, e.ca, e.err = startEmbedded(embedded.Config{}, true) })
 	return e.cluster, e.ca, e.err
+}
+
+// addresses are those of the brokers. An embedded cluster must have started.
+func (e *environment) addresses() []string {
+	if e.cluster != nil {
+		return e.cluster.Brokers()
+	}
+	return e.brokers
 }
 
 func (e *environment) close() {

@@ -110,15 +110,7 @@ func Run(t *testing.T) {
 		// signal, but not a caught one.
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
-	e := &environment{}
-	t.Cleanup(e.close)
-	folder, err := Folder()
-	if err == nil && folder != "" {
-		err = e.useFolder(folder)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := newEnvironment(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -158,56 +150,61 @@ type state struct {
 type stateKey struct{}
 
 func setup(env *testscript.Env, e *environment) error {
-	s := &state{dir: env.WorkDir, programs: make(map[string]*program)}
-	env.Values[stateKey{}] = s
-	if e.student != "" { // released after close, when no program of the script runs any more
-		release, err := TakeTurns(e.student)
-		if err != nil {
-			return err
-		}
-		env.Defer(release)
+	s, err := prepare(e, env.WorkDir, env.Defer)
+	if err != nil {
+		return err
 	}
-	env.Defer(s.close)
-	id := strings.ToLower(rand.Text()[:8])
-	s.topic, s.group = "test-"+id, "group-"+id
+	env.Values[stateKey{}] = s
 	env.Setenv("GROUP", s.group)
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("ESCAPES", "\x1b[31mred\n\u009bx") // must not reach a terminal
+	env.Setenv("BROKERS", strings.Join(e.addresses(), ","))
+	env.Setenv("TOPIC", s.topic)
+	env.Setenv("ASSIGNED", group.Assigned.String())
+	return nil
+}
 
-	auth := filepath.Join(env.WorkDir, "auth")
-	brokers := e.brokers
+// prepare makes the credentials in dir/auth, a client and the topic. It calls later with what is to be
+// done at the end, in reverse order.
+func prepare(e *environment, dir string, later func(func())) (*state, error) {
+	s := &state{dir: dir, programs: make(map[string]*program)}
+	if e.student != "" { // released after close, when no program of the script runs any more
+		release, err := TakeTurns(e.student)
+		if err != nil {
+			return nil, err
+		}
+		later(release)
+	}
+	later(s.close)
+	id := strings.ToLower(rand.Text()[:8])
+	s.topic, s.group = "test-"+id, "group-"+id
+	auth := filepath.Join(dir, "auth")
 	if e.folder == "" {
 		cluster, ca, err := e.embedded()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := s.use(cluster, ca, auth, "student"); err != nil {
-			return err
+			return nil, err
 		}
-		brokers = cluster.Brokers()
 	} else {
 		if err := os.CopyFS(auth, os.DirFS(e.folder)); err != nil {
-			return err
+			return nil, err
 		}
 		if err := os.Chmod(filepath.Join(auth, tlsconf.KeystoreFile), 0o600); err != nil {
-			return err // CopyFS does not keep 0600, and the programs warn of other modes
+			return nil, err // CopyFS does not keep 0600, and the programs warn of other modes
 		}
 		client, err := e.client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		s.client, s.admin = client, kadm.NewClient(client)
 	}
 	if e.student != "" {
 		s.topic, s.keepTopic = e.student, true
+		return s, nil
 	}
-	env.Setenv("BROKERS", strings.Join(brokers, ","))
-	env.Setenv("TOPIC", s.topic)
-	env.Setenv("ASSIGNED", group.Assigned.String())
-	if s.keepTopic {
-		return nil
-	}
-	return s.makeTopic(s.topic)
+	return s, s.makeTopic(s.topic)
 }
 
 // use makes the script run on an embedded cluster.

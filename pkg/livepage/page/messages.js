@@ -37,11 +37,9 @@ export function messages(draw) {
 		const now = `${state.partition} ${key.value} ${state.group}`;
 		const wait = changed + every - performance.now();
 		if (now === choices && wait > 0) {
-			timer ||= setTimeout(draw, wait);
+			timer ||= setTimeout(() => { timer = 0; draw(); }, wait);
 			return;
 		}
-		clearTimeout(timer);
-		timer = 0;
 		if (now !== choices) {
 			choices = now;
 			shown = [];
