@@ -37,9 +37,10 @@ type Observer struct {
 	unknownSince time.Time // since then, no broker knows the topic
 	partitions   []*partition
 	groups       map[string]*group
-	active       time.Time // when a message or a commit was last seen
-	troubleSince time.Time // since then, answers are missing; zero: there is no trouble
-	trouble      *Trouble  // nil while the trouble may be over in a moment
+	active       time.Time       // when a message or a commit was last seen
+	troubleSince time.Time       // since then, answers are missing; zero: there is no trouble
+	trouble      *Trouble        // nil while the trouble may be over in a moment
+	hints        map[string]bool // that this trouble has had
 	readAgain    chan struct{}
 
 	viewers     map[*viewer]bool
@@ -60,6 +61,7 @@ func New(client *kgo.Client, topic string) *Observer {
 		readAgain: make(chan struct{}),
 		rounds:    schedule{checked: make(map[string]checked)},
 		groups:    make(map[string]*group),
+		hints:     make(map[string]bool),
 		viewers:   make(map[*viewer]bool),
 		picture:   &Picture{Topic: Topic{Name: topic}},
 	}

@@ -29,6 +29,7 @@ func (o *Observer) applyTrouble(p *problems, now time.Time) {
 			o.changed()
 		}
 		o.troubleSince, o.trouble = time.Time{}, nil
+		clear(o.hints)
 		return
 	}
 	if o.troubleSince.IsZero() {
@@ -50,12 +51,15 @@ func (o *Observer) applyTrouble(p *problems, now time.Time) {
 	if !strings.Contains(text, worst.what) {
 		text = worst.what + ": " + text
 	}
-	if o.trouble == nil {
+	hint := cli.HintOf(err)
+	// The first error may be that of a connection, and a later one has the reason for it.
+	if o.trouble == nil || hint != "" && !o.hints[hint] {
 		o.record(Event{Time: now, Kind: Lost, Text: text})
 	} else if o.trouble.Error == text {
 		return
 	}
-	o.trouble = &Trouble{Since: o.troubleSince, Error: text, Hint: cli.HintOf(err)}
+	o.hints[hint] = true
+	o.trouble = &Trouble{Since: o.troubleSince, Error: text, Hint: hint}
 	o.changed()
 }
 
