@@ -152,6 +152,7 @@ func clientOptions() []kgo.Opt {
 		kgo.SoftwareNameAndVersion(ownName, "1"),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.MetadataMinAge(250 * time.Millisecond), // it finds the new leaders soon
 	}
 }
 

@@ -36,6 +36,9 @@ var defaultLimits = limits{
 // window is how many messages may wait for the program. So a slow program is not flooded.
 const window = 100
 
+// flushTime is how long the brokers may take to acknowledge messages, after they were away, too.
+const flushTime = time.Minute
+
 // pace is the time between two messages.
 const pace = 4 * time.Millisecond
 
@@ -197,10 +200,14 @@ func (r *run) sendEach(times int, required bool) error {
 	return r.flush()
 }
 
+// flush waits until the cluster has all messages that were sent. This does not depend on the program.
 func (r *run) flush() error {
-	ctx, cancel := context.WithTimeout(r.ctx, r.limits.start)
+	ctx, cancel := context.WithTimeout(r.ctx, flushTime)
 	defer cancel()
 	err := r.kafka.client.Flush(ctx)
+	if ctx.Err() != nil && r.ctx.Err() == nil {
+		err = fmt.Errorf("the cluster did not acknowledge all messages within %v", flushTime)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return errors.Join(err, r.sendErr)
