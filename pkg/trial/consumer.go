@@ -407,7 +407,7 @@ func slowTrial(r *run) error {
 	if err := r.kafka.remove(r.ctx, slow.ids); err != nil {
 		return err
 	}
-	if err := r.groupHas(1); err != nil {
+	if err := r.alone(other); err != nil {
 		return err
 	}
 	r.event("its session ended; %s has its partitions", other.name)

@@ -328,9 +328,26 @@ func (r *run) more(n int) error {
 
 // groupHas waits until the group is stable with the members of so many processes.
 func (r *run) groupHas(processes int) error {
+	return r.groupHasAfter(processes, func([]string) {})
+}
+
+// alone waits until the process has the group for itself. It removes others that join: one that was paused
+// may have asked for that before.
+func (r *run) alone(w *worker) error {
+	return r.groupHasAfter(1, func(members []string) {
+		others := slices.DeleteFunc(members, func(id string) bool { return slices.Contains(w.ids, id) })
+		if len(others) > 0 {
+			r.kafka.remove(r.ctx, others) // or the next time
+		}
+	})
+}
+
+// groupHasAfter calls change with the members each time before it looks.
+func (r *run) groupHasAfter(processes int, change func(members []string)) error {
 	want, have := processes*r.perProcess, 0
 	enough, err := time.Now().Add(r.limits.start), error(nil)
 	stable := func() bool {
+		change(r.kafka.state(r.ctx).members)
 		state := r.kafka.state(r.ctx)
 		have = len(state.members)
 		return state.stable && have == want
