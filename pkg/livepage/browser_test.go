@@ -181,6 +181,8 @@ func (page *tab) settle(t *testing.T) {
 // shot writes the whole page as a picture.
 func (page *tab) shot(t *testing.T, path string) {
 	t.Helper()
+	// The browser does not draw lanes that are out of sight.
+	page.eval(t, `document.querySelectorAll('.calm li').forEach(lane => { lane.style.contentVisibility = 'visible' })`)
 	content, err := chromedp.Run(page.ctx, chromedp.FullScreenshot(100))
 	if err != nil {
 		t.Fatal(err)
