@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	cdplog "github.com/chromedp/cdproto/log"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -178,16 +179,22 @@ func (page *tab) settle(t *testing.T) {
 	page.eval(t, `new Promise(done => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 600))`)
 }
 
-// shot writes the whole page as a picture.
+// shot writes the whole page as a picture. The browser draws only what is in sight, so the window becomes as
+// high as the page.
 func (page *tab) shot(t *testing.T, path string) {
 	t.Helper()
-	// The browser does not draw lanes that are out of sight.
-	page.eval(t, `document.querySelectorAll('.calm li').forEach(lane => { lane.style.contentVisibility = 'visible' })`)
-	content, err := chromedp.Run(page.ctx, chromedp.FullScreenshot(100))
+	var size [3]int64
+	if err := json.Unmarshal([]byte(page.eval(t, `[innerWidth, innerHeight, document.documentElement.scrollHeight]`)), &size); err != nil {
+		t.Fatal(err)
+	}
+	page.run(t, chromedp.EmulateViewport(size[0], size[2]))
+	page.eval(t, `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))`)
+	shot, err := chromedp.Call(page.ctx, cdppage.CaptureScreenshot, cdppage.CaptureScreenshotParams{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, content, 0o644); err != nil {
+	page.run(t, chromedp.EmulateViewport(size[0], size[1]))
+	if err := os.WriteFile(path, shot.Data, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
