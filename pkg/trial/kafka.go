@@ -152,7 +152,6 @@ func clientOptions() []kgo.Opt {
 		kgo.SoftwareNameAndVersion(ownName, "1"),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
-		kgo.MetadataMinAge(250 * time.Millisecond), // it finds the new leaders soon
 	}
 }
 
@@ -292,29 +291,46 @@ func (k *kafka) ends(ctx context.Context) (total int64, ends map[int32]int64, er
 	return total, ends, nil
 }
 
-// read returns the messages of the topic from these offsets on.
+// readTime is how long one attempt to read the topic may take.
+const readTime = 20 * time.Second
+
+// read returns the messages of the topic from these offsets on. After all connections were cut, a fetch was
+// seen that stood still, so a second attempt begins anew.
 func (k *kafka) read(ctx context.Context, from map[int32]int64) (records []Record, err error) {
+	for range 3 {
+		if records, err = k.tryToRead(ctx, from); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return records, err
+}
+
+func (k *kafka) tryToRead(ctx context.Context, from map[int32]int64) (records []Record, err error) {
 	_, ends, err := k.ends(ctx)
 	if err != nil {
 		return nil, err
 	}
-	offsets, left := make(map[int32]kgo.Offset), 0
+	offsets := make(map[int32]kgo.Offset)
 	for partition, end := range ends {
 		if from[partition] < end {
 			offsets[partition] = kgo.NewOffset().At(from[partition])
-			left++
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
 	k.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{k.topic: offsets})
 	defer k.client.RemoveConsumePartitions(map[string][]int32{k.topic: slices.Collect(maps.Keys(offsets))})
-	for left > 0 {
+	left := maps.Clone(offsets)
+	for len(left) > 0 {
 		fetches := k.client.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
+		if err := fetches.Err(); ctx.Err() != nil {
+			return nil, fmt.Errorf("topic %s: the ends of %d partitions could not be read within %v", k.topic, len(left), readTime)
+		} else if err != nil {
 			return nil, err
 		}
 		for _, record := range fetches.Records() {
 			if record.Offset == ends[record.Partition]-1 {
-				left--
+				delete(left, record.Partition)
 			}
 			for _, number := range numbersIn(string(record.Value)) {
 				records = append(records, Record{number, string(record.Key), record.Key == nil, record.Partition, record.Offset})
