@@ -46,6 +46,15 @@ func (r *run) begin() (*worker, error) {
 	return w, err
 }
 
+// another starts one more process, and waits until the group has the members of so many.
+func (r *run) another(processes int) (*worker, error) {
+	w, err := r.start()
+	if err == nil {
+		err = r.join(w, processes)
+	}
+	return w, err
+}
+
 // ready sends messages until the program has printed one of each partition. They are not required: a
 // program may begin at the end of the topic at any time before that.
 func (r *run) ready(w *worker) error {
@@ -240,10 +249,7 @@ func membersTrial(r *run) error {
 		if err := r.more(r.between(30, 100)); err != nil {
 			return err
 		}
-		w, err := r.start()
-		if err == nil {
-			err = r.join(w, 2+len(others))
-		}
+		w, err := r.another(2 + len(others))
 		if err != nil {
 			return err
 		}
@@ -350,11 +356,7 @@ func rollingTrial(r *run) error {
 		return err
 	}
 	r.load()
-	other, err := r.start()
-	if err == nil {
-		err = r.join(other, 2)
-	}
-	if err != nil {
+	if _, err := r.another(2); err != nil {
 		return err
 	}
 	for _, broker := range r.kafka.ids {
@@ -390,10 +392,7 @@ func slowTrial(r *run) error {
 		return err
 	}
 	r.load()
-	other, err := r.start()
-	if err == nil {
-		err = r.join(other, 2)
-	}
+	other, err := r.another(2)
 	if err != nil {
 		return err
 	}
