@@ -107,7 +107,6 @@ func TestStates(t *testing.T) {
 	}
 	group.Commits[0].Offset, group.Commits[0].Fault = 2, "expired"
 	group.Commits[1].Offset, group.Commits[1].Fault = 99, "beyond"
-	group.Commits[2].Read = 16
 	faults.Partitions[3].Leader = -1
 	group.Commits[4].Holder = 0
 	many := topic("client60", 16)
@@ -133,9 +132,8 @@ func TestStates(t *testing.T) {
 		{"empty", empty, []any{shown("#headline"), "No group reads this topic yet.", shown("#start code"), "go run ./producer client60"}},
 		{"unread", unread, []any{shown("#start code"), "go run ./consumergroup/consumer client60 my_group"}},
 		{"faults", faults, []any{shownAll(".lane .lag"), []string{"expired", "beyond", "8", "no leader", "8", "–"},
-			`document.querySelectorAll('.lane')[2].querySelector('.again').getBoundingClientRect().width > 20`, true,
 			shownAll("#legend .term"), []string{"committed", "not committed: will be read, or read again after a crash",
-				"read, but not committed", "held by nobody", "deleted"},
+				"held by nobody", "deleted"},
 			`document.querySelector('.lane .unseen').textContent`,
 			"Member 1 holds partition 0: the group committed offset 2, but 3 messages after it were deleted before the group read them."}},
 		{"crowd", many, []any{shown("#cards li:last-child .held"), "no partitions: 17 members share 16",
@@ -215,7 +213,7 @@ func TestExplanations(t *testing.T) {
 	page := newBrowser(t).open(t, scene(16, 2, 1200))
 	page.look(t, 1280, "light")
 	page.wait(t, `document.querySelectorAll('.lane').length`, 16)
-	page.wait(t, `[...document.querySelectorAll('[data-help], [data-explained]')].length > 40`, true)
+	page.wait(t, `document.querySelectorAll('[data-help], [data-explained]').length`, 40)
 
 	const focused = `(document.activeElement.id || document.activeElement.className.split(' ')[0] || document.activeElement.tagName)`
 	seen := []string{}

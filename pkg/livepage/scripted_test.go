@@ -128,7 +128,7 @@ func addGroup(picture *observer.Picture, name string, kind observer.GroupType, m
 	}
 	count := len(picture.Partitions)
 	for p := range count {
-		commit := observer.Commit{Partition: int32(p), Offset: -1, Lag: -1, Read: -1}
+		commit := observer.Commit{Partition: int32(p), Offset: -1, Lag: -1}
 		if members > 0 {
 			holder := holders(count, members, p)
 			commit.Holder = holder + 1

@@ -35,7 +35,7 @@ func (g *group) draw(partitions []*partition, now time.Time) Group {
 		Members: make([]Member, 0, len(g.members)), Commits: make([]Commit, len(partitions))}
 	for n, p := range partitions {
 		c := &drawn.Commits[n]
-		*c = Commit{Partition: int32(n), Offset: -1, Lag: -1, Read: -1, Holder: g.holder(n).numberOrNone()}
+		*c = Commit{Partition: int32(n), Offset: -1, Lag: -1, Holder: g.holder(n).numberOrNone()}
 		if n >= len(g.commits) || g.commits[n].offset < 0 {
 			continue
 		}

@@ -76,7 +76,6 @@ type Commit struct {
 	Lag       int64 `json:"lag"`    // from there, or from the log's start if that is later, to the end; -1: not known
 	Holder    int   `json:"holder"` // the number of the member that holds the partition; 0: nobody does
 	By        int   `json:"by"`     // the number of the member that committed, if the commit names it; 0: not known
-	Read      int64 `json:"read"`   // the position of the member when it committed, if the commit names it; -1: not known
 	// Fault explains an offset outside the log: "expired" is before its start, so messages were
 	// deleted before they were read; "beyond" is after its end, as after a topic was made again.
 	Fault string    `json:"fault,omitempty"`

@@ -32,15 +32,14 @@ export function lanes(draw) {
 		button.dataset.help = help;
 		return button;
 	};
-	const again = term('again', 'read, but not committed', 'again');
 	const unowned = term('unowned', 'held by nobody', 'unowned');
 	const deleted = term('deleted', 'deleted', 'deleted');
 	legend.append(term('committed', 'committed', 'done'), term('uncommitted', 'not committed: will be read, or read again after a crash', 'todo'),
-		again, unowned, deleted, scaleButton);
+		unowned, deleted, scaleButton);
 
 	function newRow(partition) {
 		const track = make('span', {className: 'track'},
-			make('span', {className: 'log'}, make('span', {className: 'done'}), make('span', {className: 'again'}), make('span', {className: 'todo'})));
+			make('span', {className: 'log'}, make('span', {className: 'done'}), make('span', {className: 'todo'})));
 		const button = make('button', {type: 'button', className: 'lane', tabIndex: -1, ariaPressed: 'false'},
 			make('span', {className: 'name'}, partition), chip(0), track,
 			make('span', {className: 'lag'}), make('span', {className: 'end'}));
@@ -54,7 +53,7 @@ export function lanes(draw) {
 		const row = {partition, item: make('li', {}, button), button, key: '', explanation: () => ['']};
 		[, row.chip, row.track, row.lag, row.end, row.spoken] = button.children;
 		row.log = row.track.firstChild;
-		[row.done, row.again] = row.log.children;
+		row.done = row.log.firstChild;
 		explain(button, () => row.explanation());
 		return row;
 	}
@@ -127,16 +126,15 @@ export function lanes(draw) {
 			}
 		});
 		if (labels < 0 && !later) later = setTimeout(() => { later = 0; draw(); }, 200);
-		setHidden(again, !group?.commits.some(c => c.read > c.offset && c.offset >= 0));
 		setHidden(unowned, !group || shared || group.commits.every(c => c.holder));
 		setHidden(deleted, !scale || partitions.every(p => p.start <= scale.lo));
 	};
 }
 
-const none = {offset: -1, lag: -1, holder: 0, by: 0, read: -1};
+const none = {offset: -1, lag: -1, holder: 0, by: 0};
 
 function drawRow(row, p, commit, scale, shared, [joined, joins], group) {
-	const key = [p.start, p.end, p.leader, commit.offset, commit.lag, commit.holder, commit.by, commit.read, commit.fault,
+	const key = [p.start, p.end, p.leader, commit.offset, commit.lag, commit.holder, commit.by, commit.fault,
 		scale.lo, scale.hi, joined, joins, group?.name].join(' ');
 	if (row.key === key) return;
 	row.key = key;
@@ -145,19 +143,16 @@ function drawRow(row, p, commit, scale, shared, [joined, joins], group) {
 	const start = percent(p.start), end = percent(p.end);
 	const length = p.end - p.start;
 	const committed = commit.offset < 0 ? 0 : Math.max(0, Math.min(commit.offset, p.end) - p.start);
-	const read = commit.offset < 0 ? 0 : Math.max(committed, Math.min(commit.read, p.end) - p.start);
 	const set = (element, property, value) => setStyle(element, property, `${Number(value.toFixed(3))}%`);
 	set(row.log, 'left', Math.min(start, 97));
 	set(row.log, 'width', end - start);
 	set(row.done, 'width', length ? committed / length * 100 : 0);
-	set(row.again, 'width', length ? (read - committed) / length * 100 : 0);
 	set(row.track, '--start', start); // of the messages that were deleted
 
 	const kind = [shared || !group ? 'neutral' : colour(commit.holder)];
 	if (length > 0) kind.push('some');
 	if (committed > 0) kind.push('has-done');
-	if (read > committed) kind.push('has-again');
-	if (length > read) kind.push('has-todo');
+	if (length > committed) kind.push('has-todo');
 	if (commit.offset < 0) kind.push('unknown');
 	if (commit.fault) kind.push('fault');
 	if (p.leader < 0) kind.push('no-leader');
@@ -196,8 +191,7 @@ function sentence(p, commit, shared, group) {
 	if (commit.offset < 0) return [`${who}, and the group has committed nothing here: its reset policy decides where it starts.`, 'nothing'];
 	const by = commit.by && commit.by !== commit.holder ? ` (committed by member ${commit.by})` : '';
 	if (commit.lag === 0) return [`${who}: the group has read and committed all of it, up to offset ${number(p.end)}${by}.`, commit.holder || shared ? 'committed' : 'unowned'];
-	const again = commit.read > commit.offset ? `; ${number(commit.read - commit.offset)} of them had been read` : '';
-	return [`${who}: the group has committed up to offset ${number(commit.offset)} of ${number(p.end)}${by}, and ${plural(commit.lag, 'message')} will be read, or read again after a crash${again}.`, again ? 'again' : 'uncommitted'];
+	return [`${who}: the group has committed up to offset ${number(commit.offset)} of ${number(p.end)}${by}, and ${plural(commit.lag, 'message')} will be read, or read again after a crash.`, 'uncommitted'];
 }
 
 let drawn = '';

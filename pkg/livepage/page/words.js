@@ -24,8 +24,6 @@ export const words = {
 		'A member commits after it has read. The committed offset is the next message that the group reads.'),
 	uncommitted: word('Not committed', 2, 'Not committed: these messages will be read, or read again after a crash.',
 		'How far a member has read is not visible from outside. Only its commits are.'),
-	again: word('Read, but not committed', 2, 'A member has read these messages but not committed them: they come again after a crash.',
-		'The members of this tutorial write their position into each commit. Other programs do not.'),
 	lag: word('Lag', 2, 'The lag is how many messages the group has not committed yet, up to the end of the log.',
 		'Where a group has committed nothing, the lag is not known: the reset policy decides where the group starts.'),
 	nothing: word('Nothing committed', 2, 'The group has committed nothing here: its reset policy decides where it starts, at the oldest message or at the next one.',
