@@ -205,11 +205,13 @@ func (s *state) recreateTopic(args []string) {
 	s.deleteOwnTopic(nil)
 	ctx, cancel := withTimeout()
 	defer cancel()
+	var created kadm.CreateTopicResponse
 	s.ts.Check(until(ctx, func() bool {
-		_, err := s.admin.CreateTopic(ctx, int32(partitions), -1, nil, s.topic)
+		var err error
+		created, err = s.admin.CreateTopic(ctx, int32(partitions), -1, nil, s.topic)
 		return err == nil
 	}))
-	s.ts.Check(MakeTopic(ctx, s.client, s.topic, partitions))
+	s.ts.Check(awaitTopic(ctx, s.client, s.topic, created.ID, partitions))
 	s.client.PurgeTopicsFromClient(s.topic) // it would refuse the new topic
 }
 
@@ -223,17 +225,24 @@ func (s *state) makeTopic(name string) error {
 // controller knows it first, and a client may ask any broker.
 func MakeTopic(ctx context.Context, client *kgo.Client, name string, partitions int) error {
 	// On a busy cluster the client may ask twice. The second answer is that the topic exists.
-	_, err := kadm.NewClient(client).CreateTopic(ctx, int32(partitions), -1, nil, name)
+	created, err := kadm.NewClient(client).CreateTopic(ctx, int32(partitions), -1, nil, name)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("cannot create topic %s: %w", name, err)
 	}
+	return awaitTopic(ctx, client, name, created.ID, partitions)
+}
+
+// awaitTopic waits until every broker knows the topic. If the ID is zero, any topic with the name counts.
+// Otherwise a broker that still has a deleted one would take messages, and lose them.
+func awaitTopic(ctx context.Context, client *kgo.Client, name string, id kadm.TopicID, partitions int) error {
 	req := kmsg.NewPtrMetadataRequest()
 	topic := kmsg.NewMetadataRequestTopic()
 	topic.Topic = kmsg.StringPtr(name)
 	req.Topics = append(req.Topics, topic)
 	return untilAllBrokersKnow(ctx, client, "topic "+name, func(broker *kgo.Broker) bool {
 		known, err := req.RequestWith(ctx, broker)
-		return err == nil && known.Topics[0].ErrorCode == 0 && len(known.Topics[0].Partitions) == partitions
+		return err == nil && known.Topics[0].ErrorCode == 0 && len(known.Topics[0].Partitions) == partitions &&
+			(id == kadm.TopicID{} || id == known.Topics[0].TopicID)
 	})
 }
 
