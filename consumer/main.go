@@ -4,76 +4,78 @@
 // starts at the end of the topic and skips older messages. The group commits its offsets, so the
 // next start continues where this one stopped.
 //
-// Usage:
-//
-//	go run ./consumer client60
 //	go run ./consumer client60 -n 10 -f 'partition %p, offset %o: %v\n'
 package main
 
 import (
 	"context"
-	"os"
+	"math"
 
+	"github.com/spf13/pflag"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/display"
+	"tkafka/pkg/cluster"
 	"tkafka/pkg/group"
 	"tkafka/pkg/settings"
+	"tkafka/pkg/tlsconf"
 )
 
-func main() {
-	program := cli.New("consumer <topic>",
-		"Prints each message that reaches the topic from now on.",
-		"consumer client60\nconsumer client60 -n 10 -f 'partition %p, offset %o: %v\\n'")
-	auth := settings.AddFlags(program.Flags)
-	name := program.Flags.String("group", "simple_consumer", "the consumer group to join")
-	count := program.CountFlag("count", "n", "stop after `N` messages (default: never)")
-	out := display.To(os.Stdout, display.Value)
-	program.Flags.VarP(out, "format", "f", "%p partition, %o offset, %k key, %v value")
+var (
+	flags  = settings.AddFlags() // --brokers, --auth
+	name   = pflag.String("group", "simple_consumer", "the consumer group to join")
+	count  = pflag.IntP("count", "n", math.MaxInt, "stop after `N` messages")
+	format = pflag.StringP("format", "f", `%v\n`, "%p partition, %o offset, %k key, %v value, %h headers")
+)
 
-	program.Run(func(ctx context.Context, args []string) error {
-		topic := args[0]
+func main() { cli.Run("<topic>", "Prints each message that reaches a topic from now on.", consume) }
 
-		// The folder auth/ has the addresses of the brokers and our keystore. Check both.
-		member, err := group.Open(ctx, program, auth, topic, *name)
-		if err != nil {
-			return err
+func consume(ctx context.Context, args []string) error {
+	topic, out := args[0], cli.NewPrinter(ctx, *format)
+	found, err := flags.Find() // your credentials folder, and the addresses of the brokers
+	if err != nil {
+		return err
+	}
+	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // mutual TLS
+	if err != nil {
+		return found.WithSource(err)
+	}
+
+	client, err := kgo.NewClient( // it joins the group; the comments name the options of other clients
+		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
+		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
+		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
+		kgo.ConsumeTopics(topic),
+		kgo.ConsumerGroup(*name),                        // group.id
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
+		kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
+		kgo.AutoCommitMarks(),                           // enable.auto.commit: only what is marked
+		kgo.BlockRebalanceOnPoll(),                      // partitions move only in AllowRebalance
+		kgo.OnPartitionsAssigned(group.Begin),           // commits where a new group begins
+		kgo.WithHooks(cluster.Reporter()),               // prints which brokers are unreachable
+	)
+	if err != nil {
+		return err
+	}
+	defer group.Leave(client) // commits what is marked, and leaves the group
+	if err := cluster.Check(ctx, client, topic); err != nil {
+		return found.WithSource(err) // no broker answers, or we may not read the topic
+	}
+
+	for printed := 0; printed < *count; {
+		fetches := client.PollRecords(ctx, *count-printed) // waits for messages, at most so many
+		if err := cluster.Fatal(ctx, fetches); err != nil {
+			return err // Ctrl-C, or an error that does not go away with time
 		}
-
-		// Make the client, which joins the group. The comments name the options of other clients.
-		// member.Options() has the options that are not the lesson.
-		client, err := kgo.NewClient(append(member.Options(),
-			kgo.SeedBrokers(member.Brokers...), // bootstrap.servers
-			kgo.DialTLSConfig(member.TLS),      // security.protocol=SSL, ssl.keystore.location
-			kgo.ConsumeTopics(topic),
-			kgo.ConsumerGroup(*name),                        // group.id
-			kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
-			kgo.AutoCommitMarks(),                           // enable.auto.commit: only marked
-			kgo.BlockRebalanceOnPoll(),                      // partitions move in AllowRebalance
-		)...)
-		if err != nil {
-			return err
+		for message := range fetches.RecordsAll() {
+			out.Print(message)
+			printed++
 		}
-		defer member.Leave(client) // commits what is marked, and leaves the group
-
-		for printed := 0; printed < *count; {
-			// Wait for messages. There may be many at once: take no more than we will print.
-			fetches := client.PollRecords(ctx, *count-printed)
-			if err := member.Check(ctx, fetches); err != nil {
-				return err // Ctrl-C, or an error that does not go away with time
-			}
-			for message := range fetches.RecordsAll() {
-				out.Print(message)
-				printed++
-			}
-			if err := out.Flush(); err != nil {
-				return err // not marked, so the group reads these messages again
-			}
-			// They are printed. Mark the last one of each partition: this includes all before it.
-			client.MarkCommitRecords(group.Last(fetches)...) // committed every 5 seconds
-			client.AllowRebalance()
+		if err := out.Flush(); err != nil {
+			return err // not marked, so the group reads these messages again
 		}
-		return nil
-	})
+		client.MarkCommitRecords(fetches.Records()...) // printed: the client commits them soon
+		client.AllowRebalance()                        // partitions may move now
+	}
+	return nil
 }

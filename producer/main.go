@@ -4,8 +4,6 @@
 // set of partitions, and an offset is a position in one of them. A message without a key goes to
 // any partition. Messages with the same key stay in one partition, in order.
 //
-// Usage:
-//
 //	go run ./producer client60
 //	seq 1000 | go run ./producer client60 --key numbers
 package main
@@ -14,67 +12,73 @@ import (
 	"context"
 	"time"
 
+	"github.com/spf13/pflag"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/cluster"
-	"tkafka/pkg/deliver"
 	"tkafka/pkg/settings"
+	"tkafka/pkg/tlsconf"
 )
 
-func main() {
-	program := cli.New("producer <topic>",
-		"Sends each line of standard input as one message to the topic.",
-		"producer client60\nseq 1000 | producer client60 --key numbers")
-	auth := settings.AddFlags(program.Flags)
-	key := program.Flags.String("key", "", "the key of every message (default: none)")
+var (
+	flags = settings.AddFlags() // --brokers, --auth
+	key   = pflag.String("key", "", "the key of every message (otherwise they have no key)")
+)
 
-	program.Run(func(ctx context.Context, args []string) error {
-		topic := args[0]
+func main() { cli.Run("<topic>", "Sends each line of standard input as one message.", produce) }
 
-		// The folder auth/ has the addresses of the brokers and our keystore. Check both.
-		here, err := cluster.Open(ctx, program, auth, cluster.Needs{Topic: topic, Write: true})
-		if err != nil {
-			return err
+func produce(ctx context.Context, args []string) error {
+	topic := args[0]
+	found, err := flags.Find() // your credentials folder, and the addresses of the brokers
+	if err != nil {
+		return err
+	}
+	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // mutual TLS
+	if err != nil {
+		return found.WithSource(err)
+	}
+
+	client, err := kgo.NewClient( // the comments name the options of other Kafka clients
+		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
+		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
+		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
+		kgo.DefaultProduceTopic(topic),
+		kgo.RequiredAcks(kgo.AllISRAcks()),                // acks=all: wait for all copies
+		kgo.RecordDeliveryTimeout(2*time.Minute),          // delivery.timeout.ms
+		kgo.MaxBufferedBytes(32<<20),                      // buffer.memory: if it is full, Produce waits
+		kgo.ProducerBatchCompression(kgo.NoCompression()), // compression.type=none
+		// batch.size: messages without a key fill 1 MB for one partition, and then for another one.
+		kgo.RecordPartitioner(kgo.UniformBytesPartitioner(1<<20, true, true, nil)),
+		kgo.WithHooks(cluster.Reporter()), // prints which brokers are unreachable
+	)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := cluster.Check(ctx, client, topic); err != nil {
+		return found.WithSource(err) // no broker answers, or we may not write to the topic
+	}
+
+	// Produce puts a message into a buffer and returns. The client sends it with others, and calls
+	// the function when the brokers have stored it, or when they refuse it.
+	answers, sent := cluster.NewAnswers(client), 0
+	sending := cli.Grace(ctx, time.Second)     // Ctrl-C leaves a second for the messages on their way
+	for number, line := range cli.Lines(ctx) { // until Ctrl-D or Ctrl-C
+		message := &kgo.Record{Value: line}
+		if *key != "" {
+			message.Key = []byte(*key)
 		}
-
-		input := deliver.Stdin(program, here)
-
-		// Make the client. The comments name the options of other Kafka clients.
-		client, err := kgo.NewClient(append(input.Options(),
-			kgo.SeedBrokers(here.Brokers...), // bootstrap.servers
-			kgo.DialTLSConfig(here.TLS),      // security.protocol=SSL, ssl.keystore.location
-			kgo.DefaultProduceTopic(topic),
-			kgo.RequiredAcks(kgo.AllISRAcks()), // acks=all: wait for all copies (replicas in sync)
-			kgo.MaxBufferedBytes(32<<20),       // buffer.memory: when it is full, Produce waits
-			// batch.size: large batches, one partition after the other, are few requests.
-			kgo.RecordPartitioner(kgo.UniformBytesPartitioner(1<<20, true, true, nil)),
-		)...)
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-
-		// After Ctrl-C we read no more lines, and what we have read gets a second to arrive.
-		sending, stop := cli.Grace(ctx, time.Second)
-		defer stop()
-
-		// Produce puts the message into a buffer and returns. The client sends it together with
-		// others, and calls the function when the brokers have the message, or when they refuse it.
-		for number, line := range input.Lines(ctx, client) {
-			message := &kgo.Record{Value: line}
-			if program.Flags.Changed("key") {
-				message.Key = []byte(*key)
+		client.Produce(sending, message, func(message *kgo.Record, err error) {
+			if err == nil && cli.Typing {
+				cli.Say("partition %d, offset %d", message.Partition, message.Offset)
 			}
-			client.Produce(sending, message, func(message *kgo.Record, err error) {
-				if err == nil && input.Typed {
-					program.Say("partition %d, offset %d", message.Partition, message.Offset)
-				}
-				input.Acknowledged(number, message, err)
-			})
+			answers.Add(number, message, err)
+		})
+		if sent++; cli.Typing {
+			client.Flush(sending) // send it now, and wait for the answer before the next line
 		}
-
-		client.Flush(sending) // waits until every message is acknowledged
-		return input.Result()
-	})
+	}
+	client.Flush(sending) // wait for all answers
+	return answers.Result(sent)
 }

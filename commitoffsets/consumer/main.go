@@ -1,79 +1,86 @@
 // Consumer reads a topic as a group that has never read it before.
 //
-// The reset policy decides where such a group starts. Earliest is the oldest message that the topic
-// still has, and latest is the next message to come. Run it once with each. A group with committed
-// offsets continues there, whatever the policy is. So each run uses a new group name.
-//
-// Usage:
+// The reset policy decides where such a group starts: at the earliest message that the topic still
+// has, or at the latest, which is the next one to come. A group with committed offsets continues
+// there, with any policy. So each run uses a new group name.
 //
 //	go run ./commitoffsets/consumer client60 earliest
 package main
 
 import (
 	"context"
-	"os"
+	"crypto/rand"
+	"math"
 
+	"github.com/spf13/pflag"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/display"
+	"tkafka/pkg/cluster"
 	"tkafka/pkg/group"
 	"tkafka/pkg/settings"
+	"tkafka/pkg/tlsconf"
 )
 
-func main() {
-	program := cli.New("consumer <topic> earliest|latest",
-		"Prints each message of the topic, from the oldest or from now on.",
-		"consumer client60 earliest")
-	auth := settings.AddFlags(program.Flags)
-	count := program.CountFlag("count", "n", "stop after `N` messages (default: never)")
-	out := display.To(os.Stdout, display.Value)
-	program.Flags.VarP(out, "format", "f", "%p partition, %o offset, %k key, %v value")
+var (
+	flags  = settings.AddFlags() // --brokers, --auth
+	count  = pflag.IntP("count", "n", math.MaxInt, "stop after `N` messages")
+	format = pflag.StringP("format", "f", `%v\n`, "%p partition, %o offset, %k key, %v value, %h headers")
+)
 
-	program.Run(func(ctx context.Context, args []string) error {
-		topic, name := args[0], group.NewName("commitoffsets")
-		reset := kgo.NewOffset().AtEnd() // the next message to come
-		if args[1] == "earliest" {
-			reset = kgo.NewOffset().AtStart() // the oldest message that is still there
-		}
+func main() { cli.Run("<topic> earliest|latest", "Prints the messages of a topic.", consume) }
 
-		// The folder auth/ has the addresses of the brokers and our keystore. Check both.
-		member, err := group.Open(ctx, program, auth, topic, name)
-		if err != nil {
-			return err
-		}
-		program.Say("new group %s, without committed offsets", name)
+func consume(ctx context.Context, args []string) error {
+	topic, name, out := args[0], "commitoffsets-"+rand.Text(), cli.NewPrinter(ctx, *format)
+	reset := kgo.NewOffset().AtEnd() // the next message to come
+	if args[1] == "earliest" {
+		reset = kgo.NewOffset().AtStart() // the oldest message that is still there
+	}
+	found, err := flags.Find() // your credentials folder, and the addresses of the brokers
+	if err != nil {
+		return err
+	}
+	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // mutual TLS
+	if err != nil {
+		return found.WithSource(err)
+	}
 
-		// Make the client, which joins the group. The comments name the options of other clients.
-		client, err := kgo.NewClient(append(member.Options(),
-			kgo.SeedBrokers(member.Brokers...), // bootstrap.servers
-			kgo.DialTLSConfig(member.TLS),      // security.protocol=SSL, ssl.keystore.location
-			kgo.ConsumeTopics(topic),
-			kgo.ConsumerGroup(name),       // group.id
-			kgo.ConsumeResetOffset(reset), // auto.offset.reset=earliest or latest
-			kgo.AutoCommitMarks(),         // enable.auto.commit: only marked
-			kgo.BlockRebalanceOnPoll(),    // partitions move in AllowRebalance
-		)...)
-		if err != nil {
-			return err
-		}
-		defer member.Leave(client) // commits what is marked, and leaves the group
+	cli.Say("new group %s, without committed offsets", name)
+	client, err := kgo.NewClient( // it joins the group; the comments name the options of other clients
+		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
+		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
+		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
+		kgo.ConsumeTopics(topic),
+		kgo.ConsumerGroup(name),               // group.id
+		kgo.ConsumeResetOffset(reset),         // auto.offset.reset=earliest or latest
+		kgo.Balancers(kgo.RangeBalancer()),    // partition.assignment.strategy=range
+		kgo.AutoCommitMarks(),                 // enable.auto.commit: only what is marked
+		kgo.BlockRebalanceOnPoll(),            // partitions move only in AllowRebalance
+		kgo.OnPartitionsAssigned(group.Begin), // commits where a new group begins
+		kgo.WithHooks(cluster.Reporter()),     // prints which brokers are unreachable
+	)
+	if err != nil {
+		return err
+	}
+	defer group.Leave(client) // commits what is marked, and leaves the group
+	if err := cluster.Check(ctx, client, topic); err != nil {
+		return found.WithSource(err) // no broker answers, or we may not read the topic
+	}
 
-		for printed := 0; printed < *count; {
-			fetches := client.PollRecords(ctx, *count-printed) // waits for messages
-			if err := member.Check(ctx, fetches); err != nil {
-				return err
-			}
-			for message := range fetches.RecordsAll() {
-				out.Print(message)
-				printed++
-			}
-			if err := out.Flush(); err != nil {
-				return err
-			}
-			client.MarkCommitRecords(group.Last(fetches)...) // printed: the client may commit them
-			client.AllowRebalance()
+	for printed := 0; printed < *count; {
+		fetches := client.PollRecords(ctx, *count-printed) // waits for messages, at most so many
+		if err := cluster.Fatal(ctx, fetches); err != nil {
+			return err // Ctrl-C, or an error that does not go away with time
 		}
-		return nil
-	})
+		for message := range fetches.RecordsAll() {
+			out.Print(message)
+			printed++
+		}
+		if err := out.Flush(); err != nil {
+			return err // not marked, so the group reads these messages again
+		}
+		client.MarkCommitRecords(fetches.Records()...) // printed: the client commits them soon
+		client.AllowRebalance()                        // partitions may move now
+	}
+	return nil
 }

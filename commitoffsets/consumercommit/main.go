@@ -1,80 +1,91 @@
-// Consumercommit prints one message at a time, stores it, and only then commits it. Stop it before
-// it commits and start it again: the message comes again. So each is stored at least once.
+// Consumercommit prints one message at a time, stores it, and only then commits it.
+//
+// Stop it before it commits and start it again: the message comes again. So each message is stored
+// at least once.
 //
 //	go run ./commitoffsets/consumercommit client60 client60_group --store-time 5s
 package main
 
 import (
 	"context"
-	"os"
 	"time"
 
+	"github.com/spf13/pflag"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/display"
+	"tkafka/pkg/cluster"
 	"tkafka/pkg/group"
 	"tkafka/pkg/settings"
+	"tkafka/pkg/tlsconf"
 )
 
-func main() {
-	program := cli.New("consumercommit <topic> <group>", "Prints, stores and commits each message.",
-		"consumercommit client60 client60_group --store-time 5s")
-	auth := settings.AddFlags(program.Flags)
-	storeTime := program.TimeFlag("store-time", 10*time.Second, "time to store a message")
-	out := display.To(os.Stdout, display.Value)
+var (
+	flags     = settings.AddFlags() // --brokers, --auth
+	storeTime = pflag.Duration("store-time", 10*time.Second, "how long it takes to store a message")
+)
 
-	program.Run(func(ctx context.Context, args []string) error {
-		topic, name := args[0], args[1]
-		// The folder auth/ has the addresses of the brokers and our keystore. Check both.
-		member, err := group.Open(ctx, program, auth, topic, name)
-		if err != nil {
-			return err
+func main() { cli.Run("<topic> <group>", "Prints, stores and commits each message.", consume) }
+
+func consume(ctx context.Context, args []string) error {
+	topic, name, out := args[0], args[1], cli.NewPrinter(ctx, "%v\n")
+	found, err := flags.Find() // your credentials folder, and the addresses of the brokers
+	if err != nil {
+		return err
+	}
+	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // mutual TLS
+	if err != nil {
+		return found.WithSource(err)
+	}
+
+	client, err := kgo.NewClient( // it joins the group; the comments name the options of other clients
+		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
+		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
+		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
+		kgo.ConsumeTopics(topic),
+		kgo.ConsumerGroup(name),                           // group.id
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // auto.offset.reset=earliest
+		kgo.Balancers(kgo.RangeBalancer()),                // partition.assignment.strategy=range
+		kgo.DisableAutoCommit(),                           // enable.auto.commit=false
+		kgo.BlockRebalanceOnPoll(),                        // partitions move only in AllowRebalance
+		kgo.OnPartitionsAssigned(group.Begin),             // prints our partitions
+		kgo.WithHooks(cluster.Reporter()),                 // prints which brokers are unreachable
+	)
+	if err != nil {
+		return err
+	}
+	defer group.Leave(client)
+	if err := cluster.Check(ctx, client, topic); err != nil {
+		return found.WithSource(err) // no broker answers, or we may not read the topic
+	}
+
+	for {
+		fetches := client.PollRecords(ctx, 1) // waits for one message
+		if err := cluster.Fatal(ctx, fetches); err != nil {
+			return err // Ctrl-C, or an error that does not go away with time
 		}
-		client, err := kgo.NewClient(append(member.Options(),
-			kgo.SeedBrokers(member.Brokers...), // bootstrap.servers
-			kgo.DialTLSConfig(member.TLS),      // security.protocol=SSL, ssl.keystore.location
-			kgo.ConsumeTopics(topic),
-			kgo.ConsumerGroup(name),                           // group.id
-			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // auto.offset.reset=earliest
-			kgo.DisableAutoCommit(),                           // enable.auto.commit=false
-			kgo.BlockRebalanceOnPoll(),                        // partitions move in AllowRebalance
-		)...)
-		if err != nil {
-			return err
-		}
-		defer member.Leave(client)
-		for {
-			fetches := client.PollRecords(ctx, 1) // waits for one message
-			if err := member.Check(ctx, fetches); err != nil {
-				return err
+		for message := range fetches.RecordsAll() {
+			if err := store(ctx, out, message); err != nil {
+				return group.NotCommitted(message, err) // the group reads it again
 			}
-			for message := range fetches.RecordsAll() {
-				if err := store(ctx, out, message, *storeTime); err != nil {
-					return member.NotCommitted(message, err) // it will be read again
-				}
-				// Commit the message. Retry calls commit again until a broker answers.
-				commit := func(c context.Context) error { return client.CommitRecords(c, message) }
-				committed, err := member.Retry(ctx, message, commit)
-				if committed {
-					out.Line("Message committed")
-				} else if err != nil {
+			if err := client.CommitRecords(ctx, message); err != nil {
+				if err := group.NotCommitted(message, err); err != nil {
 					return err
 				}
+			} else {
+				out.Println("Message committed")
 			}
-			client.AllowRebalance()
 		}
-	})
+		client.AllowRebalance() // partitions may move now
+	}
 }
 
 // store prints the message and takes some time, as a database does.
-func store(ctx context.Context, out *display.Printer, message *kgo.Record, t time.Duration) error {
+func store(ctx context.Context, out *cli.Printer, message *kgo.Record) error {
 	out.Print(message)
-	out.Line("Start Storing")
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(t):
-		return out.Line("End Storing")
+	out.Println("Start Storing")
+	if err := cli.Pause(ctx, *storeTime); err != nil {
+		return err
 	}
+	return out.Println("End Storing") // or the error of a line before
 }

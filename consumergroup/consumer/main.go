@@ -4,76 +4,82 @@
 // has its partition, and no other. Stop one, and the other takes over. The range strategy assigns
 // neighbouring partitions, and members in other languages can use it, too.
 //
-// Usage:
-//
 //	go run ./consumergroup/consumer client60 client60_group
 package main
 
 import (
 	"context"
-	"os"
+	"time"
 
+	"github.com/spf13/pflag"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/display"
+	"tkafka/pkg/cluster"
 	"tkafka/pkg/group"
 	"tkafka/pkg/settings"
+	"tkafka/pkg/tlsconf"
+)
+
+var (
+	flags  = settings.AddFlags() // --brokers, --auth
+	format = pflag.StringP("format", "f", `partition %p, offset %o, key %k, value %v\n`, "%h is the headers")
 )
 
 func main() {
-	program := cli.New("consumer <topic> [group]",
-		"Prints the messages of the partitions that the group assigns to this member.",
-		"consumer client60\nconsumer client60 client60_group")
-	auth := settings.AddFlags(program.Flags)
-	out := display.To(os.Stdout, "partition %p, offset %o, key %k, value %v\n")
-	program.Flags.VarP(out, "format", "f", "%p partition, %o offset, %k key, %v value")
+	cli.Run("<topic> [group=consumer_group_1]", "Prints the messages of our partitions.", consume)
+}
 
-	program.Run(func(ctx context.Context, args []string) error {
-		topic, name := args[0], "consumer_group_1"
-		if len(args) > 1 {
-			name = args[1]
-		}
+func consume(ctx context.Context, args []string) error {
+	topic, name, out := args[0], args[1], cli.NewPrinter(ctx, *format)
+	found, err := flags.Find() // your credentials folder, and the addresses of the brokers
+	if err != nil {
+		return err
+	}
+	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // mutual TLS
+	if err != nil {
+		return found.WithSource(err)
+	}
 
-		// The folder auth/ has the addresses of the brokers and our keystore. Check both.
-		member, err := group.Open(ctx, program, auth, topic, name)
-		if err != nil {
-			return err
-		}
-		client, err := kgo.NewClient(append(member.Options(),
-			kgo.SeedBrokers(member.Brokers...), // bootstrap.servers
-			kgo.DialTLSConfig(member.TLS),      // security.protocol=SSL, ssl.keystore.location
-			kgo.ConsumeTopics(topic),
-			kgo.ConsumerGroup(name),                         // group.id
-			kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
-			kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
-			kgo.AutoCommitMarks(),                           // enable.auto.commit: only marked
-			kgo.BlockRebalanceOnPoll(),                      // partitions move in AllowRebalance
-			// A rebalance takes all partitions away from all members, and then assigns them anew.
-			kgo.OnPartitionsRevoked(func(ctx context.Context, c *kgo.Client, p map[string][]int32) {
-				err := c.CommitMarkedOffsets(ctx) // the next member starts at these offsets
-				member.Revoked(p, err)
-			}),
-			kgo.OnPartitionsAssigned(member.Assigned), // prints the partitions that are ours now
-		)...)
-		if err != nil {
-			return err
-		}
-		defer member.Leave(client) // the other members get our partitions at once
+	client, err := kgo.NewClient( // it joins the group; the comments name the options of other clients
+		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
+		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
+		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
+		kgo.ConsumeTopics(topic),
+		kgo.ConsumerGroup(name),                         // group.id
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
+		kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
+		kgo.HeartbeatInterval(500*time.Millisecond),     // heartbeat.interval.ms: it shows a rebalance
+		kgo.AutoCommitMarks(),                           // enable.auto.commit: only what is marked
+		kgo.BlockRebalanceOnPoll(),                      // partitions move only in AllowRebalance
+		// A rebalance takes all partitions away from all members, and then assigns them again.
+		kgo.OnPartitionsRevoked(func(ctx context.Context, client *kgo.Client, lost map[string][]int32) {
+			err := client.CommitMarkedOffsets(ctx) // the next member continues at these offsets
+			group.Revoked(lost[topic], err)        // prints the partitions that we had
+		}),
+		kgo.OnPartitionsAssigned(group.Begin), // commits where a new group begins
+		kgo.WithHooks(cluster.Reporter()),     // prints which brokers are unreachable
+	)
+	if err != nil {
+		return err
+	}
+	defer group.Leave(client) // the other members get our partitions at once
+	if err := cluster.Check(ctx, client, topic); err != nil {
+		return found.WithSource(err) // no broker answers, or we may not read the topic
+	}
 
-		for {
-			fetches := client.PollFetches(ctx) // waits for messages of our partitions
-			if err := member.Check(ctx, fetches); err != nil {
-				return err
-			}
-			for message := range fetches.RecordsAll() {
-				out.Print(message)
-			}
-			if err := out.Flush(); err != nil {
-				return err // not marked, so the group reads these messages again
-			}
-			client.MarkCommitRecords(group.Last(fetches)...) // printed, so we may commit them
-			client.AllowRebalance()                          // now partitions may move
+	for {
+		fetches := client.PollFetches(ctx) // waits for messages of our partitions
+		if err := cluster.Fatal(ctx, fetches); err != nil {
+			return err // Ctrl-C, or an error that does not go away with time
 		}
-	})
+		for message := range fetches.RecordsAll() {
+			out.Print(message)
+		}
+		if err := out.Flush(); err != nil {
+			return err // not marked, so the group reads these messages again
+		}
+		client.MarkCommitRecords(fetches.Records()...) // printed: the client commits them soon
+		client.AllowRebalance()                        // partitions may move now
+	}
 }

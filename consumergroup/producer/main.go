@@ -2,9 +2,7 @@
 //
 // The key decides the partition: its hash, modulo the number of partitions. Different keys spread
 // the messages over the partitions, and so over the members of a group. Messages with the same key
-// would always be in one partition, in order.
-//
-// Usage:
+// would be in one partition, in order.
 //
 //	seq 100 | go run ./consumergroup/producer client60
 package main
@@ -18,53 +16,62 @@ import (
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/cluster"
-	"tkafka/pkg/deliver"
 	"tkafka/pkg/settings"
+	"tkafka/pkg/tlsconf"
 )
 
+var flags = settings.AddFlags() // --brokers, --auth
+
 func main() {
-	program := cli.New("producer <topic>",
-		"Sends each line of standard input to the topic, with a key that grows by one.",
-		"seq 100 | producer client60")
-	auth := settings.AddFlags(program.Flags)
+	cli.Run("<topic>", "Sends each line of standard input, with the keys 0, 1, 2, ...", produce)
+}
 
-	program.Run(func(ctx context.Context, args []string) error {
-		topic := args[0]
+func produce(ctx context.Context, args []string) error {
+	topic := args[0]
+	found, err := flags.Find() // your credentials folder, and the addresses of the brokers
+	if err != nil {
+		return err
+	}
+	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // mutual TLS
+	if err != nil {
+		return found.WithSource(err)
+	}
 
-		// The folder auth/ has the addresses of the brokers and our keystore. Check both.
-		here, err := cluster.Open(ctx, program, auth, cluster.Needs{Topic: topic, Write: true})
-		if err != nil {
-			return err
+	client, err := kgo.NewClient( // the comments name the options of other Kafka clients
+		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
+		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
+		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
+		kgo.DefaultProduceTopic(topic),
+		kgo.RequiredAcks(kgo.AllISRAcks()),                // acks=all: wait for all copies
+		kgo.RecordDeliveryTimeout(2*time.Minute),          // delivery.timeout.ms
+		kgo.MaxBufferedBytes(32<<20),                      // buffer.memory: if it is full, Produce waits
+		kgo.ProducerBatchCompression(kgo.NoCompression()), // compression.type=none
+		kgo.WithHooks(cluster.Reporter()),                 // prints which brokers are unreachable
+	)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := cluster.Check(ctx, client, topic); err != nil {
+		return found.WithSource(err) // no broker answers, or we may not write to the topic
+	}
+
+	// Produce puts a message into a buffer and returns. The client sends it with others, and calls
+	// the function when the brokers have stored it, or when they refuse it.
+	answers, sent := cluster.NewAnswers(client), 0
+	sending := cli.Grace(ctx, time.Second)     // Ctrl-C leaves a second for the messages on their way
+	for number, line := range cli.Lines(ctx) { // until Ctrl-D or Ctrl-C
+		message := &kgo.Record{Key: []byte(strconv.Itoa(sent)), Value: line}
+		client.Produce(sending, message, func(message *kgo.Record, err error) {
+			if err == nil && cli.Typing {
+				cli.Say("partition %d, offset %d", message.Partition, message.Offset)
+			}
+			answers.Add(number, message, err)
+		})
+		if sent++; cli.Typing {
+			client.Flush(sending) // send it now, and wait for the answer before the next line
 		}
-		input := deliver.Stdin(program, here)
-		client, err := kgo.NewClient(append(input.Options(),
-			kgo.SeedBrokers(here.Brokers...), // bootstrap.servers
-			kgo.DialTLSConfig(here.TLS),      // security.protocol=SSL, ssl.keystore.location
-			kgo.DefaultProduceTopic(topic),
-			kgo.RequiredAcks(kgo.AllISRAcks()), // acks=all: wait for all copies (replicas in sync)
-			kgo.MaxBufferedBytes(32<<20),       // buffer.memory: when it is full, Produce waits
-		)...)
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-
-		// After Ctrl-C we read no more lines, and what we have read gets a second to arrive.
-		sending, stop := cli.Grace(ctx, time.Second)
-		defer stop()
-
-		key := 0
-		for number, line := range input.Lines(ctx, client) {
-			message := &kgo.Record{Key: []byte(strconv.Itoa(key)), Value: line}
-			key++
-			client.Produce(sending, message, func(message *kgo.Record, err error) {
-				if err == nil && input.Typed {
-					program.Say("partition %d, offset %d", message.Partition, message.Offset)
-				}
-				input.Acknowledged(number, message, err)
-			})
-		}
-		client.Flush(sending) // waits until every message is acknowledged
-		return input.Result()
-	})
+	}
+	client.Flush(sending) // wait for all answers
+	return answers.Result(sent)
 }

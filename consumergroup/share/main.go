@@ -1,5 +1,4 @@
 // Share is a member of a share group (KIP-932): they share the messages, not the partitions.
-//
 // A broker locks each message for one member. If the member releases it, or its lock ends, it comes
 // again, perhaps to another member. More members than partitions help, but the order is lost.
 //
@@ -9,72 +8,76 @@ package main
 import (
 	"bytes"
 	"context"
-	"os"
 	"time"
 
+	"github.com/spf13/pflag"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/display"
+	"tkafka/pkg/cluster"
 	"tkafka/pkg/group"
 	"tkafka/pkg/settings"
+	"tkafka/pkg/tlsconf"
 )
 
-func main() {
-	program := cli.New("share <topic> [group]", "Prints, stores and accepts each message.",
-		"share client60\nshare client60 client60_share --fail broken --times 5")
-	auth := settings.AddFlags(program.Flags)
-	storeTime := program.TimeFlag("store-time", time.Second, "time to store a message")
-	fail := program.Flags.String("fail", "", "a message with this `word` cannot be stored")
-	times := program.Flags.Int32("times", 1, "how often it is released, before it is accepted")
-	out := display.To(os.Stdout, "partition %p, offset %o, key %k, value %v, delivery %D\n")
-	program.Run(func(ctx context.Context, args []string) error {
-		topic, name := args[0], "share_group_1"
-		if len(args) > 1 {
-			name = args[1]
+var (
+	flags     = settings.AddFlags() // --brokers, --auth
+	storeTime = pflag.Duration("store-time", time.Second, "time to store a message")
+	fail      = pflag.String("fail", "", "a message with this `word` cannot be stored")
+	times     = pflag.Int32("times", 1, "how often it is released, before it is accepted")
+)
+
+func main() { cli.Run("<topic> [group=share_group_1]", "Prints and accepts messages.", consume) }
+
+func consume(ctx context.Context, args []string) error {
+	out := cli.NewPrinter(ctx, "partition %p, offset %o, key %k, value %v, delivery %D\n")
+	found, err := flags.Find() // your credentials folder, and the addresses of the brokers
+	if err != nil {
+		return err
+	}
+	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // mutual TLS
+	if err != nil {
+		return found.WithSource(err)
+	}
+
+	var refused error             // the answer of the broker to the last acknowledgement
+	client, err := kgo.NewClient( // it joins the group; the comments name the options of other clients
+		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
+		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
+		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
+		kgo.ConsumeTopics(args[0]),
+		kgo.ShareGroup(args[1]),                             // group.id
+		kgo.ShareMaxRecords(1), kgo.ShareMaxRecordsStrict(), // max.poll.records, share.acquire.mode
+		kgo.ShareAckCallback(func(_ *kgo.Client, r kgo.ShareAckResults) { refused = r.Error() }),
+		kgo.KeepRetryableFetchErrors(),                            // so that we notice that the topic is deleted
+		kgo.ConnIdleTimeout(9*time.Minute),                        // connections.max.idle.ms
+		kgo.WithHooks(cluster.Reporter(), group.Joining(args[1])), // "unreachable", "joined"
+	)
+	if err != nil {
+		return err
+	}
+	defer group.Leave(client) // releases the message that we hold
+	if err := cluster.Check(ctx, client, args[0]); err != nil {
+		return found.WithSource(err) // no broker answers, or we may not read the topic
+	}
+	late := cli.Grace(ctx, time.Second/2) // to release a message after Ctrl-C
+	for {
+		fetches := client.PollRecords(ctx, 1) // waits for a message, and locks it for us
+		if err := cluster.Fatal(ctx, fetches); err != nil {
+			return err // Ctrl-C, or an error that does not go away with time
 		}
-		// The folder auth/ has the addresses of the brokers and our keystore. Check both.
-		member, err := group.OpenShare(ctx, program, auth, topic, name)
-		if err != nil {
-			return err
-		}
-		client, err := kgo.NewClient(append(member.Options(),
-			kgo.SeedBrokers(member.Brokers...), // bootstrap.servers
-			kgo.DialTLSConfig(member.TLS),      // security.protocol=SSL, ssl.keystore.location
-			kgo.ConsumeTopics(topic),
-			kgo.ShareGroup(name),                      // group.id
-			kgo.ShareMaxRecords(1),                    // max.poll.records: the rest is for others
-			kgo.ShareMaxRecordsStrict(),               // share.acquire.mode=record_limit
-			kgo.ShareAckCallback(member.Acknowledged), // the broker has accepted or released it
-		)...)
-		if err != nil {
-			return err
-		}
-		defer member.Leave(client)                    // releases the message that we hold
-		late, stop := cli.Grace(ctx, cli.LeaveTime/4) // to release it after Ctrl-C
-		defer stop()
-		for {
-			fetches := client.PollRecords(ctx, 1) // waits for a message, and locks it for us
-			if err := member.Check(ctx, fetches); err != nil {
-				return err
+		for message := range fetches.RecordsAll() {
+			out.Print(message)
+			out.Flush()
+			stopped := cli.Pause(ctx, *storeTime) // as long as a database would take
+			failed := *fail != "" && bytes.Contains(message.Value, []byte(*fail))
+			status := kgo.AckAccept // nobody gets it again
+			if stopped != nil || failed && message.DeliveryCount() <= *times {
+				status = kgo.AckRelease // it comes again, perhaps to another member
 			}
-			for message := range fetches.RecordsAll() {
-				out.Print(message)
-				stored := out.Flush()
-				if !cli.Pause(ctx, *storeTime) { // as long as a database would take
-					stored = ctx.Err()
-				}
-				failed := *fail != "" && bytes.Contains(message.Value, []byte(*fail))
-				status := kgo.AckAccept // nobody gets the message again
-				if stored != nil || failed && message.DeliveryCount() <= *times {
-					status = kgo.AckRelease // it comes again, perhaps to another member
-				}
-				message.Ack(status)
-				flushed := client.FlushAcks(late) // acknowledge now, and wait for the broker
-				if err := member.Answered(message, status, flushed, stored); err != nil {
-					return err
-				}
-			}
+			message.Ack(status)
+			flushed := client.FlushAcks(late) // waits for the broker
+			group.Acknowledged(message, status, flushed, refused)
 		}
-	})
+	}
 }

@@ -10,13 +10,17 @@ package tlsconf
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"time"
 )
 
 // The files of a credentials folder.
 const (
-	CAFile       = "ca.crt"                // the authority that issues the brokers' certificates, in PEM or DER
+	CAFile       = "ca.crt"                // the authority that issues the brokers' certificates, in PEM
 	KeystoreFile = "kafka.keystore.pkcs12" // the client's private key and certificate
 )
 
@@ -26,30 +30,31 @@ const (
 //
 // An error is one line that names the file and the cause. Its method Hint() string returns what the
 // user can do about it. It contains [ErrPassword] if the password is wrong and [io/fs.ErrNotExist]
-// if a file is missing. Some flaws only a broker can judge, such as an expired certificate, and some
-// help a thief, such as a keystore that other users may read. They are no errors: Load calls warn with
-// each of them. Warn may be nil.
+// if a file is missing. An expired certificate, which only a broker can judge, and a keystore that other
+// users may read are no errors: Load calls warn with each of them. Warn may be nil.
 //
 // A connection to a broker that the client does not accept fails with a [*BrokerError].
 func Load(dir, password string, warn func(flaw error)) (*tls.Config, error) {
-	ca, err := readAuthority(filepath.Join(dir, CAFile))
+	caPath, keystorePath := filepath.Join(dir, CAFile), filepath.Join(dir, KeystoreFile)
+	data, err := readFile(caPath)
 	if err != nil {
 		return nil, err
 	}
-	keystorePath := filepath.Join(dir, KeystoreFile)
-	client, err := readKeystore(keystorePath, password)
-	if err != nil {
+	roots := x509.NewCertPool() // not nil: that means the authorities of the system
+	if !roots.AppendCertsFromPEM(data) {
+		return nil, hint(fmt.Errorf("%s: no certificate in it", caPath),
+			"copy the file again; a certificate begins with -----BEGIN CERTIFICATE-----")
+	}
+	if data, err = readFile(keystorePath); err != nil {
 		return nil, err
+	}
+	client, err := decode(data, password)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", keystorePath, err)
 	}
 	if warn != nil {
-		for _, flaw := range flaws(ca, keystorePath, client.chain) {
-			warn(flaw)
-		}
+		warnAbout(keystorePath, client.Leaf, warn)
 	}
-	return config(ca, client.certificate()), nil
-}
-
-func config(ca *authority, client *tls.Certificate) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 
@@ -69,32 +74,81 @@ func config(ca *authority, client *tls.Certificate) *tls.Config {
 		// Not VerifyPeerCertificate: Go skips it when a session is resumed. Without a
 		// ClientSessionCache none is resumed, but if somebody adds one, the check must stay.
 		VerifyConnection: func(state tls.ConnectionState) error {
-			return ca.verifyBroker(state.PeerCertificates)
+			return verify(state.PeerCertificates, roots, caPath)
 		},
+	}, nil
+}
+
+func warnAbout(path string, cert *x509.Certificate, warn func(flaw error)) {
+	if now := time.Now(); now.After(cert.NotAfter) || now.Before(cert.NotBefore) {
+		warn(hint(fmt.Errorf("%s: its certificate is valid from %s to %s", path, cert.NotBefore.Format(time.DateTime),
+			cert.NotAfter.Format(time.DateTime)), "check the clock of this machine; if it is right, ask the staff for a new one"))
+	}
+	// On a disk without such permissions, as those of Windows in WSL, all files look executable.
+	if info, err := os.Stat(path); err == nil && info.Mode()&0o077 != 0 && info.Mode()&0o111 == 0 {
+		warn(hint(fmt.Errorf("%s: its mode %04o lets other users read your private key", path, info.Mode().Perm()),
+			fmt.Sprintf("chmod 600 %q", path)))
 	}
 }
 
-// flaws returns why a broker may refuse the client, or the client every broker, and where a private
-// key is not secret.
-func flaws(ca *authority, keystorePath string, chain []*x509.Certificate) (list []error) {
-	if fault := ca.outdated(); fault != nil {
-		list = append(list, fault)
-	}
-	if fault := outdated(keystorePath, chain[0]); fault != nil {
-		list = append(list, fault)
-	}
-	// This is allowed: a broker may trust several authorities. But usually somebody mixed two folders.
-	if len(list) == 0 && isUnknown(ca.verify(chain, x509.ExtKeyUsageAny)) {
-		list = append(list, hint(fmt.Errorf("%s: its certificate was not issued by %s", keystorePath, ca.path),
-			"if the brokers refuse it, copy both files from one folder"))
-	}
-	if ca.hasKey {
-		list = append(list, hint(fmt.Errorf("%s: a private key is in it", ca.path),
-			"report this to the staff: with the authority's key, anybody can sign certificates"))
-	}
-	if mode, exposed := Exposed(keystorePath); exposed {
-		list = append(list, hint(fmt.Errorf("%s: its mode %04o lets other users read your private key", keystorePath, mode),
-			"chmod 600 "+quote(keystorePath)))
-	}
-	return list
+// A BrokerError is the reason why the client did not accept a broker. crypto/tls and a Kafka client
+// wrap it in errors of their own. [errors.As] finds it, and in it the error of [crypto/x509].
+type BrokerError struct {
+	Err error // one line; its method Hint returns what the user can do
 }
+
+func (e *BrokerError) Error() string { return e.Err.Error() }
+func (e *BrokerError) Unwrap() error { return e.Err }
+
+// verify accepts the certificates that a broker presented, its own first, if one of the roots issued
+// them for a server. A certificate without a list of uses, such as one of version 1, may be used for
+// anything.
+func verify(chain []*x509.Certificate, roots *x509.CertPool, caPath string) error {
+	intermediates := x509.NewCertPool()
+	for _, cert := range chain[1:] { // crypto/tls refuses a server without a certificate
+		intermediates.AddCert(cert)
+	}
+	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates})
+	var invalid x509.CertificateInvalidError
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &unknown):
+		err = hint(fmt.Errorf("the broker's certificate was not issued by %s: %w", caPath, err),
+			"use the "+CAFile+" of this cluster")
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		err = hint(fmt.Errorf("the certificate of the broker or in %s is not valid now: %w", caPath, err),
+			"check the clock of this machine; if it is right, ask the staff to renew the certificate")
+	default:
+		err = hint(fmt.Errorf("the broker's certificate is not for a broker: %w", err), "report this to the staff")
+	}
+	return &BrokerError{err}
+}
+
+func readFile(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, hint(fmt.Errorf("%s: %w", path, fs.ErrNotExist), "copy the whole credentials folder")
+	case errors.Is(err, fs.ErrPermission):
+		return nil, hint(fmt.Errorf("%s: %w", path, fs.ErrPermission), "only its owner may read it; "+
+			`in a container, run as the owner: docker run --user "$(id -u):$(id -g)"`)
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the credentials: %w", err) // it names the file
+	case len(data) == 0:
+		return nil, hint(fmt.Errorf("%s: empty file", path), "copy it again")
+	}
+	return data, nil
+}
+
+// hinted is an error with a hint: what the user can do about it.
+type hinted struct {
+	error
+	hint string
+}
+
+func hint(err error, hint string) error { return &hinted{err, hint} }
+
+func (h *hinted) Hint() string  { return h.hint }
+func (h *hinted) Unwrap() error { return h.error }

@@ -1,0 +1,103 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tkafka/pkg/cli"
+)
+
+const (
+	// namedLines is how many lines that are not delivered are reported one by one.
+	namedLines = 10
+	// quietTime is how long lines wait for an answer before a line says so.
+	quietTime = 3 * time.Second
+)
+
+// Answers counts the answers of the brokers to the lines of a producer.
+type Answers struct {
+	client *kgo.Client
+	quiet  *time.Timer // ends when no answer has come for some time
+
+	mu                sync.Mutex
+	delivered, failed int
+}
+
+// NewAnswers begins to count. When lines wait for the answer to them, it prints a line with the reason.
+func NewAnswers(client *kgo.Client) *Answers {
+	a := &Answers{client: client}
+	a.quiet = time.AfterFunc(time.Hour, a.reportWaiting)
+	a.quiet.Reset(quietTime) // from now on, when reportWaiting sees a.quiet
+	return a
+}
+
+// Add counts an answer. It prints the first ten lines that are not delivered.
+func (a *Answers) Add(number int, message *kgo.Record, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.quiet.Reset(quietTime)
+	switch {
+	case err == nil:
+		if a.delivered++; a.delivered%1000 == 0 {
+			cli.Progress(a.delivered)
+		}
+	case errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed): // the program ends without an answer
+	case a.failed < namedLines:
+		a.failed++
+		cli.Warn(fmt.Errorf("line %d is not delivered: %w", number, Explain(err, "topic "+message.Topic)))
+	default:
+		if a.failed++; a.failed == namedLines+1 {
+			cli.Say("more lines are not delivered; they are only counted, at the end")
+		}
+	}
+}
+
+// reportWaiting prints that lines wait, once until the next answer, and why, if the cluster shows it.
+func (a *Answers) reportWaiting() {
+	waiting := a.client.BufferedProduceRecords()
+	if waiting == 0 {
+		a.quiet.Reset(quietTime)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), quietTime)
+	defer cancel()
+	reason := ""
+	name := a.client.OptValue(kgo.DefaultProduceTopic).(string)
+	if topics, err := kadm.NewClient(a.client).ListTopics(ctx, name); err == nil {
+		for _, p := range topics[name].Partitions.Sorted() {
+			if p.Leader < 0 {
+				reason = fmt.Sprintf(": partition %d has no leader", p.Partition)
+			} else if len(p.ISR) < len(p.Replicas) {
+				reason = fmt.Sprintf(": partition %d has %d of %d copies (min.insync.replicas)", p.Partition, len(p.ISR), len(p.Replicas))
+			}
+		}
+	}
+	cli.Say("%s without an answer for %v%s; the client tries again", messages(int(waiting)), quietTime, reason)
+}
+
+// Result prints how many lines are delivered. Its error is that some are not.
+func (a *Answers) Result(sent int) error {
+	a.quiet.Stop()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	cli.Bottom("")
+	if open := sent - a.delivered - a.failed; open+a.failed > 0 {
+		return fmt.Errorf("%s delivered, %s not, %s sent but not acknowledged",
+			messages(a.delivered), cli.Count(a.failed), cli.Count(open))
+	}
+	cli.Say("%s delivered", messages(a.delivered))
+	return nil
+}
+
+func messages(n int) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return cli.Count(n) + " messages"
+}
