@@ -25,7 +25,7 @@ var (
 	flags  = settings.AddFlags() // --brokers, --auth
 	name   = pflag.String("group", "simple_consumer", "the consumer group to join")
 	count  = pflag.IntP("count", "n", math.MaxInt, "stop after `N` messages")
-	format = pflag.StringP("format", "f", `%v\n`, "%p partition, %o offset, %k key, %v value, %h headers")
+	format = pflag.StringP("format", "f", `%v\n`, cli.Formats)
 )
 
 func main() { cli.Run("<topic>", "Prints each message that reaches a topic from now on.", consume) }

@@ -25,7 +25,7 @@ import (
 var (
 	flags  = settings.AddFlags() // --brokers, --auth
 	count  = pflag.IntP("count", "n", math.MaxInt, "stop after `N` messages")
-	format = pflag.StringP("format", "f", `%v\n`, "%p partition, %o offset, %k key, %v value, %h headers")
+	format = pflag.StringP("format", "f", `%v\n`, cli.Formats)
 )
 
 func main() { cli.Run("<topic> earliest|latest", "Prints the messages of a topic.", consume) }

@@ -23,7 +23,7 @@ import (
 
 var (
 	flags  = settings.AddFlags() // --brokers, --auth
-	format = pflag.StringP("format", "f", `partition %p, offset %o, key %k, value %v\n`, "%h is the headers")
+	format = pflag.StringP("format", "f", `partition %p, offset %o, key %k, value %v\n`, cli.Formats)
 )
 
 func main() {

@@ -1,6 +1,7 @@
-// Share is a member of a share group (KIP-932): they share the messages, not the partitions.
-// A broker locks each message for one member. If the member releases it, or its lock ends, it comes
-// again, perhaps to another member. More members than partitions help, but the order is lost.
+// Share is one member of a share group (KIP-932). Its members share the messages, not the partitions.
+//
+// A broker locks each message for one member. If the member releases it, or if its lock ends, it
+// comes again, perhaps to another member. More members than partitions help, but order is lost.
 //
 //	go run ./consumergroup/share client60 client60_share --fail broken
 package main
@@ -8,6 +9,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -24,12 +26,12 @@ var (
 	flags     = settings.AddFlags() // --brokers, --auth
 	storeTime = pflag.Duration("store-time", time.Second, "time to store a message")
 	fail      = pflag.String("fail", "", "a message with this `word` cannot be stored")
-	times     = pflag.Int32("times", 1, "how often it is released, before it is accepted")
 )
 
 func main() { cli.Run("<topic> [group=share_group_1]", "Prints and accepts messages.", consume) }
 
 func consume(ctx context.Context, args []string) error {
+	topic, name := args[0], args[1]
 	out := cli.NewPrinter(ctx, "partition %p, offset %o, key %k, value %v, delivery %D\n")
 	found, err := flags.Find() // your credentials folder, and the addresses of the brokers
 	if err != nil {
@@ -40,26 +42,28 @@ func consume(ctx context.Context, args []string) error {
 		return found.WithSource(err)
 	}
 
-	var refused error             // the answer of the broker to the last acknowledgement
+	var refused error             // the answer of a broker to the last acknowledgement
 	client, err := kgo.NewClient( // it joins the group; the comments name the options of other clients
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
 		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
-		kgo.ConsumeTopics(args[0]),
-		kgo.ShareGroup(args[1]),                             // group.id
-		kgo.ShareMaxRecords(1), kgo.ShareMaxRecordsStrict(), // max.poll.records, share.acquire.mode
+		kgo.ConsumeTopics(topic),
+		kgo.ShareGroup(name),                   // group.id
+		kgo.ShareMaxRecords(1),                 // max.poll.records: lock one message at a time,
+		kgo.ShareMaxRecordsStrict(),            // share.acquire.mode=record_limit: and really only one
+		kgo.FetchMaxWait(200*time.Millisecond), // fetch.max.wait.ms: FlushAcks waits as long
+		kgo.KeepRetryableFetchErrors(),         // so that we notice when somebody deletes the topic
 		kgo.ShareAckCallback(func(_ *kgo.Client, r kgo.ShareAckResults) { refused = r.Error() }),
-		kgo.KeepRetryableFetchErrors(),                            // so that we notice that the topic is deleted
-		kgo.ConnIdleTimeout(9*time.Minute),                        // connections.max.idle.ms
-		kgo.WithHooks(cluster.Reporter(), group.Joining(args[1])), // "unreachable", "joined"
+		kgo.WithHooks(cluster.Reporter(), group.Joining(name)), // prints "unreachable" and "joined"
 	)
 	if err != nil {
 		return err
 	}
 	defer group.Leave(client) // releases the message that we hold
-	if err := cluster.Check(ctx, client, args[0]); err != nil {
+	if err := cluster.Check(ctx, client, topic); err != nil {
 		return found.WithSource(err) // no broker answers, or we may not read the topic
 	}
+
 	late := cli.Grace(ctx, time.Second/2) // to release a message after Ctrl-C
 	for {
 		fetches := client.PollRecords(ctx, 1) // waits for a message, and locks it for us
@@ -68,16 +72,17 @@ func consume(ctx context.Context, args []string) error {
 		}
 		for message := range fetches.RecordsAll() {
 			out.Print(message)
-			out.Flush()
-			stopped := cli.Pause(ctx, *storeTime) // as long as a database would take
-			failed := *fail != "" && bytes.Contains(message.Value, []byte(*fail))
-			status := kgo.AckAccept // nobody gets it again
-			if stopped != nil || failed && message.DeliveryCount() <= *times {
+			err := errors.Join(out.Flush(), cli.Pause(ctx, *storeTime)) // to store takes some time
+			status := kgo.AckAccept                                     // nobody gets it again
+			if err != nil || *fail != "" && bytes.Contains(message.Value, []byte(*fail)) {
 				status = kgo.AckRelease // it comes again, perhaps to another member
 			}
 			message.Ack(status)
 			flushed := client.FlushAcks(late) // waits for the broker
 			group.Acknowledged(message, status, flushed, refused)
+			if err != nil {
+				return err // Ctrl-C, or output that fails
+			}
 		}
 	}
 }

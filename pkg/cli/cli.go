@@ -70,7 +70,7 @@ func arguments(usage, about string) []string {
 	pflag.CommandLine.SetInterspersed(!strings.HasSuffix(usage, "..."))
 	err := pflag.CommandLine.Parse(os.Args[1:])
 	if err == nil && *help {
-		flags := strings.NewReplacer(fmt.Sprintf(" (default %d)", math.MaxInt), "", "[=true|false]", "")
+		flags := strings.NewReplacer(fmt.Sprintf(" (default %d)", math.MaxInt), "", "[=true|false]", "", `\\n`, `\n`)
 		fmt.Printf("%s\n\nusage: %s %s [flags]\n\nflags:\n", about, name, usage)
 		flags.WriteString(os.Stdout, pflag.CommandLine.FlagUsagesWrapped(80))
 		os.Exit(0)

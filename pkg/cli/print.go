@@ -62,6 +62,9 @@ func erased() string {
 	return "\r\x1b[K"
 }
 
+// Formats is the help for a flag with the format of a [Printer].
+const Formats = "how to print a message: %p partition, %o offset, %k key, %v value, %h{%k=%v } headers"
+
 // A Printer prints messages on standard output: the exact bytes in a pipe, and printable ones on a terminal.
 type Printer struct {
 	out       *bufio.Writer
