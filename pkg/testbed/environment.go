@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tkafka/pkg/cluster"
 	"tkafka/pkg/embedded"
-	"tkafka/pkg/group"
 	"tkafka/pkg/issuer"
 	"tkafka/pkg/localcluster"
 	"tkafka/pkg/settings"
@@ -97,8 +97,7 @@ func (e *environment) sharing() bool {
 		return true
 	}
 	defer client.Close()
-	_, err = group.CheckShare(context.Background(), client, "test-sharing")
-	return err == nil
+	return cluster.CheckShare(context.Background(), client) == nil
 }
 
 // client returns a client with all the rights of the folder, or of the embedded cluster that has started.

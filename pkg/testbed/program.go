@@ -9,9 +9,11 @@ import (
 	"syscall"
 	"time"
 
-	"tkafka/pkg/cli"
 	"tkafka/pkg/process"
 )
+
+// leaveTime is how long a program may take to end after a signal, or after the end of its input.
+const leaveTime = 3 * time.Second
 
 // program is a program that runs beside the script.
 type program struct {
@@ -129,8 +131,7 @@ func (s *state) ended(args []string) {
 	io.WriteString(s.ts.Stdout(), p.Stdout.String())
 	io.WriteString(s.ts.Stderr(), p.Stderr.String())
 	// A busy machine needs time to schedule two processes.
-	const slack = 500 * time.Millisecond
-	if !p.stopped.IsZero() && took > cli.LeaveTime+slack {
+	if !p.stopped.IsZero() && took > leaveTime+500*time.Millisecond {
 		s.ts.Fatalf("%s took %v to end after it was asked to", args[0], took)
 	}
 	if want := s.number(args[1]); status != want {

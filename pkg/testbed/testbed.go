@@ -30,7 +30,7 @@
 //	signal NAME [SIGNAL]              send a signal; the default is SIGINT
 //	eof NAME                          close its input; on a terminal, type Ctrl-D
 //	ended NAME STATUS                 wait for its end, check the status, and print its output; after
-//	                                  signal or eof it must end within cli.LeaveTime
+//	                                  signal or eof it must end within three seconds
 //	promise TIMES PROGRAM [ARG...]    run a member that often; each must print a message that is sent
 //	                                  when it reports its partitions; % is the number of the run
 //	send [key=K] [partition=N] VALUE...  produce messages, in this order
