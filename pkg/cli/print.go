@@ -68,7 +68,6 @@ const Formats = "how to print a message: %p partition, %o offset, %k key, %v val
 // A Printer prints messages on standard output: the exact bytes in a pipe, and printable ones on a terminal.
 type Printer struct {
 	out       *bufio.Writer
-	late      context.Context // ends half a second after Ctrl-C
 	formatter *kgo.RecordFormatter
 	terminal  bool
 	text      []byte
@@ -83,7 +82,7 @@ func NewPrinter(ctx context.Context, format string) *Printer {
 		os.Exit(2)
 	}
 	return &Printer{
-		out: bufio.NewWriterSize(os.Stdout, 64<<10), late: Grace(ctx, time.Second/2),
+		out:       bufio.NewWriterSize(stdout{Grace(ctx, time.Second/2)}, 64<<10),
 		formatter: formatter, terminal: term.IsTerminal(int(os.Stdout.Fd())),
 	}
 }
@@ -104,20 +103,29 @@ func (p *Printer) Println(line string) error {
 }
 
 // Flush returns when the output is written, or why it could not be. After an error, each later call returns
-// it, too. After Ctrl-C it waits half a second for a reader who does not read.
+// it, too.
 func (p *Printer) Flush() error {
-	flushed := make(chan error, 1)
-	go func() { flushed <- p.out.Flush() }()
-	var err error
-	select {
-	case err = <-flushed:
-	case <-p.late.Done():
-		err = p.late.Err()
-	}
-	if err != nil {
+	if err := p.out.Flush(); err != nil {
 		return fmt.Errorf("cannot write to standard output: %w", err)
 	}
 	return nil
+}
+
+// stdout is standard output, until late ends: then it does not wait any longer for a reader who does not read.
+type stdout struct{ late context.Context }
+
+func (s stdout) Write(text []byte) (int, error) {
+	written := make(chan error, 1)
+	go func() {
+		_, err := os.Stdout.Write(text)
+		written <- err
+	}()
+	select {
+	case err := <-written:
+		return len(text), err
+	case <-s.late.Done():
+		return 0, s.late.Err()
+	}
 }
 
 // Escape makes everything visible that could control a terminal, such as \x1b or \u202e. A message may
