@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,16 +16,14 @@ import (
 
 // Reporter is for kgo.WithHooks. It prints a line when a broker becomes unreachable, one when it is reachable
 // again, and one when a member waits for its group. The client itself tries again and prints nothing.
-func Reporter() kgo.Hook { return &reporter{away: make(map[string]bool)} }
+func Reporter() kgo.Hook { return &reporter{away: make(map[int32]bool)} }
 
 type reporter struct {
 	client *kgo.Client
 
-	mu       sync.Mutex
-	answered bool            // a broker has answered; before that, Check reports
-	early    []string        // lines for the time after that
-	away     map[string]bool // by address
-	joining  *time.Timer
+	mu      sync.Mutex
+	away    map[int32]bool // the brokers that are unreachable, by ID
+	joining *time.Timer
 }
 
 // OnNewClient is called when the client exists.
@@ -39,33 +36,26 @@ func (r *reporter) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if address := addressOf(broker); !r.away[address] {
-		r.away[address] = true
-		cause, _ := diagnose(err, address)
-		r.say(fmt.Sprintf("%s is unreachable: %s", nameOf(broker), cause))
-		go r.probe(broker)
+	if broker.NodeID < 0 || r.away[broker.NodeID] { // an address to start from has no ID: Check reports it
+		return
 	}
-}
-
-// say prints the line, and those before it, when a broker has answered.
-func (r *reporter) say(lines ...string) {
-	r.early = append(r.early, lines...)
-	for r.answered && len(r.early) > 0 {
-		cli.Say("%s", r.early[0])
-		r.early = r.early[1:]
-	}
+	r.away[broker.NodeID] = true
+	address := net.JoinHostPort(broker.Host, fmt.Sprint(broker.Port))
+	cause, _ := diagnose(err, address)
+	cli.Say("broker %d (%s) is unreachable: %s", broker.NodeID, address, cause)
+	go r.probe(broker.NodeID)
 }
 
 // probe asks the broker until it answers. The client itself asks only a broker that leads a partition.
-func (r *reporter) probe(broker kgo.BrokerMetadata) {
+func (r *reporter) probe(id int32) {
 	for range time.Tick(2 * time.Second) {
 		request := kmsg.NewPtrMetadataRequest()
 		request.Topics = []kmsg.MetadataRequestTopic{}
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		_, err := r.client.Broker(int(broker.NodeID)).Request(ctx, request)
+		_, err := r.client.Broker(int(id)).Request(ctx, request)
 		cancel()
 		r.mu.Lock()
-		away := r.away[addressOf(broker)]
+		away := r.away[id]
 		r.mu.Unlock()
 		if !away || errors.Is(err, kgo.ErrClientClosed) {
 			return
@@ -80,10 +70,7 @@ func (r *reporter) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ ti
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.joining != nil {
-		r.joining.Stop()
-	}
-	// A new group waits for three seconds (group.initial.rebalance.delay.ms).
+	// A new group waits for three seconds (group.initial.rebalance.delay.ms), and no line is needed.
 	r.joining = time.AfterFunc(4*time.Second, func() {
 		cli.Say("waiting for the other members of the group; if one was killed, this takes up to 45 s (session.timeout.ms)")
 	})
@@ -96,25 +83,8 @@ func (r *reporter) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, request kgo
 	if key == kmsg.JoinGroup.Int16() && r.joining != nil {
 		r.joining.Stop()
 	}
-	if request.Err() != nil || key == kmsg.ApiVersions.Int16() { // the port of a controller answers ApiVersions
-		return
+	if r.away[broker.NodeID] && request.Err() == nil && key != kmsg.ApiVersions.Int16() {
+		delete(r.away, broker.NodeID)
+		cli.Say("broker %d is reachable again", broker.NodeID)
 	}
-	r.answered = true
-	r.say()
-	if r.away[addressOf(broker)] {
-		delete(r.away, addressOf(broker))
-		name, _, _ := strings.Cut(nameOf(broker), " (")
-		r.say(name + " is reachable again")
-	}
-}
-
-func addressOf(broker kgo.BrokerMetadata) string {
-	return net.JoinHostPort(broker.Host, fmt.Sprint(broker.Port))
-}
-
-func nameOf(broker kgo.BrokerMetadata) string {
-	if broker.NodeID < 0 { // only its address is known
-		return addressOf(broker)
-	}
-	return fmt.Sprintf("broker %d (%s)", broker.NodeID, addressOf(broker))
 }
