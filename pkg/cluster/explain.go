@@ -46,8 +46,8 @@ func diagnose(err error, address string) (cause, hint string) {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		host, _, _ := net.SplitHostPort(address)
 		if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-			return "connection refused", "start a cluster: go run ./classroom/cluster; or name the brokers of your course: " +
-				"--brokers HOST:PORT,... (in a container, localhost is the container: docker run --network host)"
+			return "connection refused", "start a cluster with go run ./classroom/cluster, or name the brokers of your course " +
+				"with --brokers HOST:PORT,...; a container needs docker run --network host"
 		}
 		return "connection refused", "does the cluster run, and is this its port?"
 	case errors.As(err, &noName):
