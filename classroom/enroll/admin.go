@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,21 +22,19 @@ import (
 type admin struct {
 	*kadm.Client
 	raw   *kgo.Client // for requests about all students at once, which kadm does not have
-	here  *cluster.Cluster
+	found *settings.Settings
+	tls   *tls.Config
 	class class // the class that the admin belongs to
 }
 
 // openAdmin connects with the admin's credentials. The caller closes the connection.
-func openAdmin(ctx context.Context, program *cli.Program, auth *settings.Settings) (*admin, error) {
-	here, err := cluster.Open(ctx, program, auth, cluster.Needs{})
+func openAdmin(ctx context.Context, found *settings.Settings) (*admin, error) {
+	client, err := cluster.Open(ctx, found, "")
 	if err != nil {
 		return nil, err
 	}
-	client, err := here.Client()
-	if err != nil {
-		return nil, err
-	}
-	return &admin{Client: kadm.NewClient(client), raw: client, here: here, class: classOf(auth.Folder)}, nil
+	return &admin{Client: kadm.NewClient(client), raw: client, found: found, class: classOf(found.Folder),
+		tls: client.OptValue(kgo.DialTLSConfig).(*tls.Config)}, nil
 }
 
 // fresh makes kadm ask the brokers for metadata. Without it, an answer can be five seconds old.

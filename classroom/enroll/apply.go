@@ -9,6 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/spf13/pflag"
+
 	"tkafka/pkg/cli"
 	"tkafka/pkg/settings"
 )
@@ -20,32 +22,35 @@ const (
 )
 
 func apply() {
-	program := cli.New("enroll apply",
-		"Makes a topic for each student on the cluster. Gives the student the right to write and read it,\n"+
-			"and to be a member of any group. Run it again to make what is missing.",
-		"enroll apply --auth creds/admin")
-	auth := settings.AddFlags(program.Flags)
-	file := program.Flags.String("roster", "",
+	about := "Makes a topic for each student on the cluster. Gives the student the right to write and read it,\n" +
+		"and to be a member of any group. Run it again to make what is missing." +
+		"\n\n  enroll apply --auth creds/admin"
+	flags := settings.AddFlags()
+	file := pflag.String("roster", "",
 		"`file` with the students' names (default: the names of the\nfolders in clients/, next to the admin's folder)")
 
-	run(program, func(ctx context.Context, _ []string) error {
-		a, err := openAdmin(ctx, program, auth)
+	run("apply", about, func(ctx context.Context, _ []string) error {
+		found, err := flags.Find()
+		if err != nil {
+			return err
+		}
+		a, err := openAdmin(ctx, found)
 		if err != nil {
 			return err
 		}
 		defer a.Close()
-		students, err := a.class.enrolled(program, *file)
+		students, err := a.class.enrolled(*file)
 		if err != nil {
 			return err
 		}
-		return a.apply(ctx, program, students)
+		return a.apply(ctx, students)
 	})
 }
 
 // apply makes the topics and rights that are missing. It reports each failure and continues. The error
 // counts the failures.
-func (a *admin) apply(ctx context.Context, program *cli.Program, students []string) error {
-	failed, err := a.makeTopics(ctx, program, students)
+func (a *admin) apply(ctx context.Context, students []string) error {
+	failed, err := a.makeTopics(ctx, students)
 	if err != nil {
 		return err
 	}
@@ -61,7 +66,7 @@ func (a *admin) apply(ctx context.Context, program *cli.Program, students []stri
 	if err != nil {
 		return fmt.Errorf("%s of %s rights failed: %w", cli.Count(len(wanted)-granted), cli.Count(len(wanted)), err)
 	}
-	program.Say("rights: made %s, %s existed", cli.Count(missing), cli.Count(len(wanted)-missing))
+	cli.Say("rights: made %s, %s existed", cli.Count(missing), cli.Count(len(wanted)-missing))
 	if failed > 0 {
 		return fmt.Errorf("%s of %s topics failed", cli.Count(failed), cli.Count(len(students)))
 	}
@@ -69,24 +74,24 @@ func (a *admin) apply(ctx context.Context, program *cli.Program, students []stri
 }
 
 // makeTopics makes the topics that are missing, and returns how many topics failed.
-func (a *admin) makeTopics(ctx context.Context, program *cli.Program, topics []string) (failed int, err error) {
+func (a *admin) makeTopics(ctx context.Context, topics []string) (failed int, err error) {
 	metadata, err := a.Metadata(ctx, topics...)
 	if err != nil {
 		return 0, fmt.Errorf("topics: %w", refusal(err, nil))
 	}
 	replicas := min(mostReplicas, len(metadata.Brokers))
 	if replicas < mostReplicas {
-		program.Say("brokers: %d; so the cluster keeps copies of each message: %d, not %d", len(metadata.Brokers), replicas, mostReplicas)
+		cli.Say("brokers: %d; so the cluster keeps copies of each message: %d, not %d", len(metadata.Brokers), replicas, mostReplicas)
 	}
 	report := func(topic string, err error) {
 		failed++
-		program.Report(fmt.Errorf("topic %s: %w", topic, err))
+		cli.Warn(fmt.Errorf("topic %s: %w", topic, err))
 	}
-	defer program.Bottom("")
+	defer cli.Bottom("")
 	made, existed := 0, 0
 	// All topics, because a broker may still know a topic that has just been deleted.
 	for some := range slices.Chunk(topics, topicsAtOnce) {
-		progress(program, "topics: %d of %d", made+existed+failed, len(topics))
+		progress("topics: %d of %d", made+existed+failed, len(topics))
 		responses, err := a.CreateTopics(ctx, partitions, int16(replicas), nil, some...)
 		if err != nil {
 			return failed, fmt.Errorf("topics: made %s: %w", cli.Count(made), refusal(err, nil))
@@ -106,7 +111,7 @@ func (a *admin) makeTopics(ctx context.Context, program *cli.Program, topics []s
 			}
 		}
 	}
-	program.Say("topics: made %s, %s existed", cli.Count(made), cli.Count(existed))
+	cli.Say("topics: made %s, %s existed", cli.Count(made), cli.Count(existed))
 	return failed, nil
 }
 

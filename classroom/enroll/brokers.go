@@ -27,18 +27,18 @@ import (
 func (c *checker) waitForBrokers(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, mostWait)
 	defer cancel()
-	defer c.program.Bottom("")
+	defer cli.Bottom("")
 	done, all := c.prepared(ctx)
 	if done == all {
 		return
 	}
-	c.program.Say("waiting for the brokers to finish the topics and rights: %s of %s done", cli.Count(done), cli.Count(all))
-	for changed := time.Now(); done < all && time.Since(changed) < c.patience && cli.Pause(ctx, c.patience/10); {
+	cli.Say("waiting for the brokers to finish the topics and rights: %s of %s done", cli.Count(done), cli.Count(all))
+	for changed := time.Now(); done < all && time.Since(changed) < c.patience && cli.Pause(ctx, c.patience/10) == nil; {
 		before := done
 		if done, all = c.prepared(ctx); done != before {
 			changed = time.Now()
 		}
-		progress(c.program, "brokers: %s of %s steps done", cli.Count(done), cli.Count(all))
+		progress("brokers: %s of %s steps done", cli.Count(done), cli.Count(all))
 	}
 }
 
@@ -81,7 +81,7 @@ func (c *checker) prepared(ctx context.Context) (done, all int) {
 
 // certificates checks the certificates of the authority and of the admin.
 func (c *checker) certificates() []finding {
-	chain, err := chainOf(c.here.TLS)
+	chain, err := chainOf(c.tls)
 	if err != nil {
 		return []finding{{What: "authority", Result: wrong, Detail: err.Error()}}
 	}
@@ -118,11 +118,11 @@ func (c *checker) addresses(ctx context.Context, metadata kadm.Metadata) (findin
 	for _, broker := range metadata.Brokers {
 		address := net.JoinHostPort(broker.Host, strconv.Itoa(int(broker.Port)))
 		advertised = append(advertised, address)
-		findings = append(findings, connect(ctx, fmt.Sprintf("broker %d", broker.NodeID), address, c.here.TLS))
+		findings = append(findings, connect(ctx, fmt.Sprintf("broker %d", broker.NodeID), address, c.tls))
 	}
-	for _, address := range c.here.Brokers {
+	for _, address := range c.found.Brokers {
 		if !slices.Contains(advertised, address) {
-			findings = append(findings, connect(ctx, "bootstrap", address, c.here.TLS))
+			findings = append(findings, connect(ctx, "bootstrap", address, c.tls))
 		}
 	}
 	return findings

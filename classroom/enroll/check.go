@@ -15,6 +15,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/spf13/pflag"
+
 	"tkafka/pkg/cli"
 	"tkafka/pkg/settings"
 )
@@ -29,56 +31,61 @@ const (
 	stepTime       = 30 * time.Second // limits each step of it, for example to join a group
 	sessionTime    = 10 * time.Second // when a group removes our member, if we cannot leave
 
+	leaveTime = 3 * time.Second // after a signal
+
 	groupPrefix  = "enroll-check-" // of each group that a check makes
 	messageKey   = "enroll check"  // of the message that a check writes to each student's topic
 	messageValue = "this message tests the topic, please ignore it"
 )
 
 func check() {
-	program := cli.New("enroll check [student]",
-		"Logs in as each student. The student must be able to use the own topic and to join a group,\n"+
-			"but not to use another student's topic. Also checks the brokers: their addresses and\n"+
-			"certificates, the copies of the topics, and how long the topics keep messages.\n"+
-			"Ends with status 1 if anything is wrong.\n\n"+
-			"It writes one message with the key \""+messageKey+"\" to each student's topic, and deletes it at the end.\n"+
-			"Kafka deletes messages in order only: behind older messages, it stays for the topic's retention time.",
-		"enroll check --auth creds/admin\nenroll check client7 --auth creds/admin --json")
-	auth := settings.AddFlags(program.Flags)
-	asJSON := program.Flags.Bool("json", false, "print JSON instead of a table")
+	about := "Logs in as each student. The student must be able to use the own topic and to join a group,\n" +
+		"but not to use another student's topic. Also checks the brokers: their addresses and\n" +
+		"certificates, the copies of the topics, and how long the topics keep messages.\n" +
+		"Ends with status 1 if anything is wrong.\n\n" +
+		"It writes one message with the key \"" + messageKey + "\" to each student's topic, and deletes it at the end.\n" +
+		"Kafka deletes messages in order only: behind older messages, it stays for the topic's retention time." +
+		"\n\n  enroll check --auth creds/admin\n  enroll check client7 --auth creds/admin --json"
+	flags := settings.AddFlags()
+	asJSON := pflag.Bool("json", false, "print JSON instead of a table")
 
-	run(program, func(ctx context.Context, args []string) error {
+	run("check [student=all]", about, func(ctx context.Context, args []string) error {
 		began := time.Now()
-		a, err := openAdmin(ctx, program, auth)
+		found, err := flags.Find()
+		if err != nil {
+			return err
+		}
+		a, err := openAdmin(ctx, found)
 		if err != nil {
 			return err
 		}
 		defer a.Close()
-		c, err := newChecker(a, program)
+		c, err := newChecker(a)
 		if err != nil {
 			return err
 		}
 		students := c.students
-		if len(args) > 1 {
+		if args[1] != "all" {
 			if students = []string{user(args[1])}; !slices.Contains(c.students, students[0]) {
 				return cli.WithHint(fmt.Errorf("%s: there is no such folder", c.class.student(students[0])), "enroll issue makes it")
 			}
 		}
-		found, err := c.check(ctx, students)
+		findings, err := c.check(ctx, students)
 		if err != nil {
 			return err
 		}
-		summary := fmt.Sprintf("%s (%.1f s)", found.judge(), time.Since(began).Seconds())
-		write := found.writeTable
+		summary := fmt.Sprintf("%s (%.1f s)", findings.judge(), time.Since(began).Seconds())
+		write := findings.writeTable
 		if *asJSON {
-			write = found.writeJSON
+			write = findings.writeJSON
 		}
 		if err := write(os.Stdout); err != nil {
 			return err
 		}
-		if !found.OK {
+		if !findings.OK {
 			return errors.New(summary)
 		}
-		program.Say("%s", summary)
+		cli.Say("%s", summary)
 		return nil
 	})
 }
@@ -86,7 +93,6 @@ func check() {
 // checker checks whether a class can work.
 type checker struct {
 	*admin
-	program  *cli.Program
 	students []string // all students of the class
 	name     string   // of this run, in the names of its groups: two checks can run at once
 	patience time.Duration
@@ -96,13 +102,10 @@ type checker struct {
 	written  kadm.Offsets // where the messages of this check are
 }
 
-func newChecker(a *admin, program *cli.Program) (*checker, error) {
-	if a.here.TLS == nil {
-		return nil, errors.New("security.protocol=PLAINTEXT: without certificates the brokers cannot distinguish students")
-	}
-	students, err := a.class.enrolled(program, "")
+func newChecker(a *admin) (*checker, error) {
+	students, err := a.class.enrolled("")
 	name := strings.ToLower(rand.Text()[:8])
-	return &checker{admin: a, program: program, students: students, name: name, patience: patience, written: kadm.Offsets{}}, err
+	return &checker{admin: a, students: students, name: name, patience: patience, written: kadm.Offsets{}}, err
 }
 
 // check checks the cluster and these students. An error means that the check could not be finished. What
@@ -116,15 +119,14 @@ func (c *checker) check(ctx context.Context, students []string) (*report, error)
 	found := &report{Students: make([]studentResult, len(students))}
 	found.Cluster = slices.Concat(c.certificates(), c.addresses(ctx, metadata), []finding{copies(metadata), c.retention(ctx)})
 
-	late, stop := cli.Grace(ctx, cli.LeaveTime/4)
-	defer stop()
+	late := cli.Grace(ctx, leaveTime/4)
 	var done atomic.Int64
 	err = each(ctx, studentsAtOnce, len(students), func(ctx context.Context, i int) error {
 		found.Students[i] = c.checkStudent(ctx, late, students[i], metadata)
-		progress(c.program, "checked %d of %d students", done.Add(1), len(students))
+		progress("checked %d of %d students", done.Add(1), len(students))
 		return nil
 	})
-	c.program.Bottom("")
+	cli.Bottom("")
 	found.Cluster = append(found.Cluster, c.cleanUp(ctx))
 	if err != nil {
 		return nil, errStopped
@@ -140,7 +142,7 @@ func (c *checker) groupOf(student string) string { return groupPrefix + c.name +
 func (c *checker) cleanUp(ctx context.Context) finding {
 	limit := 3 * sessionTime
 	if ctx.Err() != nil {
-		limit = cli.LeaveTime / 2
+		limit = leaveTime / 2
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
@@ -153,7 +155,7 @@ func (c *checker) cleanUp(ctx context.Context) finding {
 		ours := slices.DeleteFunc(slices.Clone(left), func(group string) bool { return !strings.HasPrefix(group, c.groupOf("")) })
 		c.DeleteGroups(ctx, ours...)
 		// A busy broker can miss that our member leaves. It then deletes the group after sessionTime only.
-		if err != nil || len(ours) == 0 || !cli.Pause(ctx, 100*time.Millisecond) {
+		if err != nil || len(ours) == 0 || cli.Pause(ctx, 100*time.Millisecond) != nil {
 			break
 		}
 	}

@@ -39,21 +39,20 @@ func ready(t *testing.T, students ...string) (*embedded.Cluster, *checker) {
 	issueAll(t, o)
 
 	unset(t)
-	p := program(t)
-	auth := settings.AddFlags(p.Flags)
-	if err := p.Flags.Set("auth", o.class.admin()); err != nil {
+	found, err := settings.InFolder(o.class.admin())
+	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := openAdmin(t.Context(), p, auth)
+	a, err := openAdmin(t.Context(), found)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(a.Close)
-	c, err := newChecker(a, p)
+	c, err := newChecker(a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.apply(t.Context(), p, students); err != nil {
+	if err := c.apply(t.Context(), students); err != nil {
 		t.Fatal(err)
 	}
 	return cluster, c
@@ -79,10 +78,10 @@ func TestApplyAfterRemoval(t *testing.T) {
 			return before, nil, late.Load()
 		})
 	}
-	if err := c.remove(t.Context(), c.program, "client1"); err != nil {
+	if err := c.remove(t.Context(), "client1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.apply(t.Context(), c.program, c.students); err != nil {
+	if err := c.apply(t.Context(), c.students); err != nil {
 		t.Fatal(err)
 	}
 	late.Store(false)

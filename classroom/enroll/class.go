@@ -32,11 +32,11 @@ func (c class) student(name string) string { return filepath.Join(string(c), "cl
 
 // lock waits until no other enroll issue makes files in the class. The operating system removes the
 // lock of a killed program.
-func (c class) lock(ctx context.Context, program *cli.Program) (unlock func() error, err error) {
+func (c class) lock(ctx context.Context) (unlock func() error, err error) {
 	lock := flock.New(filepath.Join(string(c), ".lock"), flock.SetPermissions(0o600))
 	locked, err := lock.TryLock()
 	if err == nil && !locked {
-		program.Say("%s: waiting for another enroll issue", c)
+		cli.Say("%s: waiting for another enroll issue", c)
 		_, err = lock.TryLockContext(ctx, 100*time.Millisecond)
 	}
 	if err != nil {
@@ -50,13 +50,13 @@ func classOf(admin string) class { return class(filepath.Dir(filepath.Clean(admi
 
 // enrolled returns the students of a class: those of the roster if there is one, otherwise those who
 // have a credentials folder.
-func (c class) enrolled(program *cli.Program, rosterFile string) ([]string, error) {
+func (c class) enrolled(rosterFile string) ([]string, error) {
 	if rosterFile != "" {
 		list, err := readRoster(rosterFile)
 		if err != nil {
 			return nil, err
 		}
-		return c.accept(program, list)
+		return c.accept(list)
 	}
 	names, err := folders(c.student(""))
 	if err == nil && len(names) == 0 {
@@ -65,12 +65,12 @@ func (c class) enrolled(program *cli.Program, rosterFile string) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	return c.accept(program, rosterOf(names...))
+	return c.accept(rosterOf(names...))
 }
 
 // accept returns the students of a roster. If a name cannot be used, it reports all such names and
 // fails. Students may not have the name of a broker: of those that have a folder, and of these nodes.
-func (c class) accept(program *cli.Program, list roster, nodes ...string) ([]string, error) {
+func (c class) accept(list roster, nodes ...string) ([]string, error) {
 	existing, err := folders(c.broker(""))
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (c class) accept(program *cli.Program, list roster, nodes ...string) ([]str
 		return names, nil
 	}
 	for _, refusal := range refusals {
-		program.Say("%s", refusal)
+		cli.Say("%s", refusal)
 	}
 	return nil, fmt.Errorf("%d of %d names refused, nothing was done", len(refusals), len(list.lines))
 }

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"tkafka/pkg/cli"
 	"tkafka/pkg/issuer"
 	"tkafka/pkg/settings"
@@ -45,34 +47,33 @@ type identity struct {
 }
 
 func issue() {
-	program := cli.New("enroll issue",
-		"Makes the credentials of a class: an authority, the brokers, an admin, and a folder to hand out for\n"+
-			"each student. Run it again to make what is missing. It never changes existing files.\n"+
-			"The password of the stores is KAFKA_KEYSTORE_PASSWORD, or "+settings.DefaultPassword+".",
-		"enroll issue --students 300\nenroll issue --roster class.csv --zip --brokers kafka.example.org:19093")
-	students := program.Flags.Int("students", 0, "`number` of students: client1, client2, ...")
-	file := program.Flags.String("roster", "", "`file` with their names: one per line, or CSV with a column \"name\"")
-	out := program.Flags.String("out", "creds", "`folder` for the class")
-	nodes := program.Flags.StringSlice("nodes", []string{"kafka-1", "kafka-2", "kafka-3"}, "`names` of the brokers")
-	hosts := program.Flags.StringSlice("hosts", []string{"localhost", "127.0.0.1", "::1"},
+	about := "Makes the credentials of a class: an authority, the brokers, an admin, and a folder to hand out for\n" +
+		"each student. Run it again to make what is missing. It never changes existing files.\n" +
+		"The password of the stores is KAFKA_KEYSTORE_PASSWORD, or " + settings.DefaultPassword + "." +
+		"\n\n  enroll issue --students 300\n  enroll issue --roster class.csv --zip --brokers kafka.example.org:19093"
+	students := pflag.Int("students", 0, "`number` of students: client1, client2, ...")
+	file := pflag.String("roster", "", "`file` with their names: one per line, or CSV with a column \"name\"")
+	out := pflag.String("out", "creds", "`folder` for the class")
+	nodes := pflag.StringSlice("nodes", []string{"kafka-1", "kafka-2", "kafka-3"}, "`names` of the brokers")
+	hosts := pflag.StringSlice("hosts", []string{"localhost", "127.0.0.1", "::1"},
 		"`names` and addresses of the brokers' machines; each broker's\ncertificate contains them and the broker's own name")
-	brokers := program.Flags.StringP("brokers", "b", settings.DefaultBrokers, "`addresses` for the students, host:port,...")
-	days := program.Flags.Int("days", 365, "`number` of days until the credentials expire")
-	zip := program.Flags.Bool("zip", false, "also pack each student's folder into a zip file next to it")
+	brokers := pflag.StringP("brokers", "b", settings.DefaultBrokers, "`addresses` for the students, host:port,...")
+	days := pflag.Int("days", 365, "`number` of days until the credentials expire")
+	zip := pflag.Bool("zip", false, "also pack each student's folder into a zip file next to it")
 
-	run(program, func(ctx context.Context, _ []string) error {
+	run("issue", about, func(ctx context.Context, _ []string) error {
 		o := options{class: class(*out), nodes: *nodes, hosts: *hosts, lifetime: time.Duration(*days) * day, zip: *zip}
 		list, err := o.parse(*students, *file, *brokers, *days)
 		if err != nil {
 			return err
 		}
-		if o.students, err = o.class.accept(program, list, o.nodes...); err != nil {
+		if o.students, err = o.class.accept(list, o.nodes...); err != nil {
 			return err
 		}
 		if o.password, err = password(); err != nil {
 			return err
 		}
-		return o.issue(ctx, program)
+		return o.issue(ctx)
 	})
 }
 
@@ -130,7 +131,7 @@ func password() (string, error) {
 }
 
 // issue makes what is missing.
-func (o *options) issue(ctx context.Context, program *cli.Program) error {
+func (o *options) issue(ctx context.Context) error {
 	err := os.MkdirAll(string(o.class), 0o755)
 	// Private keys are in this folder, so git must ignore it.
 	if ignored := filepath.Join(string(o.class), ".gitignore"); err == nil && !exists(ignored) {
@@ -139,7 +140,7 @@ func (o *options) issue(ctx context.Context, program *cli.Program) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := o.class.lock(ctx, program)
+	unlock, err := o.class.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -153,8 +154,8 @@ func (o *options) issue(ctx context.Context, program *cli.Program) error {
 		return err
 	}
 	if isNew {
-		program.Say("made the authority %s", o.class.authority())
-		program.Hint("keep its ca.key secret: it can sign a certificate for any student")
+		cli.Say("made the authority %s", o.class.authority())
+		cli.Say("hint: " + "keep its ca.key secret: it can sign a certificate for any student")
 	}
 
 	var done, folders, archives, different atomic.Int64
@@ -186,24 +187,24 @@ func (o *options) issue(ctx context.Context, program *cli.Program) error {
 				archives.Add(1)
 			}
 		}
-		progress(program, "issued %d of %d", done.Add(1), len(identities))
+		progress("issued %d of %d", done.Add(1), len(identities))
 		return nil
 	})
-	program.Bottom("")
+	cli.Bottom("")
 	if err != nil {
 		return err
 	}
-	program.Say("%s: made or completed %s of %s folders, the others existed",
+	cli.Say("%s: made or completed %s of %s folders, the others existed",
 		o.class, cli.Count(folders.Load()), cli.Count(len(identities)))
 	if n := different.Load(); n > 0 {
-		program.Say("existing folders with other brokers than %s: %s", strings.Join(o.brokers, ","), cli.Count(n))
-		program.Hint("use the same --brokers as before, or delete %s in these folders and run this again", settings.PropertiesFile)
+		cli.Say("existing folders with other brokers than %s: %s", strings.Join(o.brokers, ","), cli.Count(n))
+		cli.Say("hint: "+"use the same --brokers as before, or delete %s in these folders and run this again", settings.PropertiesFile)
 	}
 	if o.zip {
-		program.Say("packed %s of %s zip files, the others existed", cli.Count(archives.Load()), cli.Count(len(o.students)))
+		cli.Say("packed %s of %s zip files, the others existed", cli.Count(archives.Load()), cli.Count(len(o.students)))
 	}
-	o.reportExposed(program, identities)
-	program.Say("hand out the folders in %s: each student uses one in place of auth/", o.class.student(""))
+	o.reportExposed(identities)
+	cli.Say("hand out the folders in %s: each student uses one in place of auth/", o.class.student(""))
 	return nil
 }
 
@@ -248,7 +249,7 @@ func makeAuthority(dir string, lifetime time.Duration) (*issuer.CA, error) {
 }
 
 // reportExposed reports the private keys of the class that are not secret.
-func (o *options) reportExposed(program *cli.Program, identities []identity) {
+func (o *options) reportExposed(identities []identity) {
 	folders := []string{o.class.authority()}
 	keys := []string{filepath.Join(o.class.authority(), issuer.KeyFile)}
 	for _, i := range identities {
@@ -263,17 +264,18 @@ func (o *options) reportExposed(program *cli.Program, identities []identity) {
 		}
 	}
 	for _, path := range keys {
-		if _, is := tlsconf.Exposed(path); is {
+		// On a disk without such permissions, as those of Windows in WSL, all files look executable.
+		if info, err := os.Stat(path); err == nil && info.Mode()&0o077 != 0 && info.Mode()&0o111 == 0 {
 			exposed = append(exposed, path)
 		}
 	}
 	if len(withKey) > 0 {
-		program.Say("%s: a private key is in it%s", withKey[0], andMore(withKey))
-		program.Hint("remove it: with the authority's key, anybody can sign certificates")
+		cli.Say("%s: a private key is in it%s", withKey[0], andMore(withKey))
+		cli.Say("hint: " + "remove it: with the authority's key, anybody can sign certificates")
 	}
 	if len(exposed) > 0 {
-		program.Say("%s: its mode lets other users read the private key%s", exposed[0], andMore(exposed))
-		program.Hint("chmod -R go= %s", o.class)
+		cli.Say("%s: its mode lets other users read the private key%s", exposed[0], andMore(exposed))
+		cli.Say("hint: "+"chmod -R go= %s", o.class)
 	}
 }
 

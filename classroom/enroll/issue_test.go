@@ -26,7 +26,7 @@ func smallClass(t *testing.T) *options {
 
 func issueAll(t *testing.T, o *options) {
 	t.Helper()
-	if err := o.issue(t.Context(), program(t)); err != nil {
+	if err := o.issue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -210,7 +210,7 @@ func TestIssueAtOnce(t *testing.T) {
 func TestIssueWaits(t *testing.T) {
 	unset(t)
 	c := class(mkdir(t, filepath.Join(t.TempDir(), "creds")))
-	unlock, err := c.lock(t.Context(), program(t))
+	unlock, err := c.lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ import (
 	"fmt"
 	"os"
 
+	"golang.org/x/term"
 	"tkafka/pkg/cli"
-	"tkafka/pkg/terminal"
 )
 
 func main() {
@@ -24,21 +24,21 @@ func main() {
 	if len(os.Args) > 1 && commands[os.Args[1]] != nil {
 		commands[os.Args[1]]()
 	}
-	cli.New("enroll issue|apply|check|remove",
-		"Prepares a cluster for a class: credentials, topics and rights. Each command has its own --help.",
-		"enroll issue --students 300 --zip\n"+
-			"enroll apply --auth creds/admin\n"+
-			"enroll check --auth creds/admin\n"+
-			"enroll remove client7 --auth creds/admin",
-	).Run(func(context.Context, []string) error {
-		return &cli.Misuse{Problem: "the command must come first"} // enroll --flag issue
-	})
+	cli.Run("issue|apply|check|remove",
+		"Prepares a cluster for a class: credentials, topics and rights. Each command has its own --help.\n\n"+
+			"  enroll issue --students 300 --zip\n"+
+			"  enroll apply --auth creds/admin\n"+
+			"  enroll check --auth creds/admin\n"+
+			"  enroll remove client7 --auth creds/admin",
+		func(context.Context, []string) error {
+			return &cli.Misuse{Problem: "the command must come first"} // enroll --flag issue
+		})
 }
 
 // run runs a command. Other programs end cleanly after a signal. A stopped command has failed, because
 // its work is not done.
-func run(program *cli.Program, command func(ctx context.Context, args []string) error) {
-	program.Run(func(ctx context.Context, args []string) error {
+func run(usage, about string, command func(ctx context.Context, args []string) error) {
+	cli.Run(usage, about, func(ctx context.Context, args []string) error {
 		err := command(ctx, args)
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			return errStopped
@@ -49,9 +49,9 @@ func run(program *cli.Program, command func(ctx context.Context, args []string) 
 
 var errStopped = cli.WithHint(errors.New("stopped before the work was done"), "run the same command again")
 
-// progress shows on the last line of a terminal how far the work is. program.Bottom("") removes it.
-func progress(program *cli.Program, format string, args ...any) {
-	if terminal.Is(os.Stderr) {
-		program.Bottom(fmt.Sprintf(format, args...))
+// progress shows on the last line of a terminal how far the work is. cli.Bottom("") removes it.
+func progress(format string, args ...any) {
+	if term.IsTerminal(int(os.Stderr.Fd())) {
+		cli.Bottom(fmt.Sprintf(format, args...))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +23,6 @@ import (
 
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/settings"
-	"tkafka/pkg/testbed"
 	"tkafka/pkg/tlsconf"
 )
 
@@ -33,9 +33,9 @@ func TestMain(m *testing.M) {
 // The scripts run on an embedded cluster. If TKAFKA_TEST_AUTH names the admin's folder of a class, they
 // run on the cluster of that class, with students of their own. They need its authority, too.
 func TestScripts(t *testing.T) {
-	var err error
-	if realAdmin, err = testbed.Folder(); err != nil {
-		t.Fatal(err)
+	if realAdmin = os.Getenv("TKAFKA_TEST_AUTH"); realAdmin != "" && !filepath.IsAbs(realAdmin) {
+		realAdmin = filepath.Join("..", "..", realAdmin) // go test was typed in the root of the repository
+		realAdmin, _ = filepath.Abs(realAdmin)
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -46,12 +46,8 @@ func TestScripts(t *testing.T) {
 			if realAdmin == "" {
 				return nil
 			}
-			// A check reports the groups of another check that runs at the same time.
-			release, err := testbed.TakeTurns("enroll")
-			if err != nil {
-				return err
-			}
-			env.Defer(release)
+			oneCheck.Lock() // a check reports the groups of another one
+			env.Defer(oneCheck.Unlock)
 			return nil
 		},
 		Condition: func(condition string) (bool, error) {
@@ -81,6 +77,8 @@ func TestScripts(t *testing.T) {
 
 // realAdmin is the folder of a real cluster's admin, if there is one.
 var realAdmin string
+
+var oneCheck sync.Mutex
 
 type key struct{}
 
@@ -239,7 +237,8 @@ func makeTopic(ts *testscript.TestScript, _ bool, args []string) {
 	defer cancel()
 	partitions, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	ts.Check(testbed.MakeTopic(ctx, adminOf(ts).raw, args[0], partitions))
+	_, err = adminOf(ts).CreateTopic(ctx, int32(partitions), -1, nil, args[0])
+	ts.Check(err)
 }
 
 // empty TOPIC...: there is no message in these topics, and no group of a check on the cluster.

@@ -7,14 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"tkafka/pkg/cli"
 )
-
-func program(t *testing.T) *cli.Program {
-	t.Helper()
-	return cli.New("enroll", "A test.", "enroll")
-}
 
 func TestCheckName(t *testing.T) {
 	for name, want := range map[string]string{
@@ -167,7 +160,7 @@ func TestPrincipalRules(t *testing.T) {
 
 func TestAcceptReportsAllRefusals(t *testing.T) {
 	list := roster{file: "r", lines: []line{{1, "anna"}, {2, "a_b"}, {3, "c_d"}}}
-	_, err := class(t.TempDir()).accept(program(t), list)
+	_, err := class(t.TempDir()).accept(list)
 	if err == nil || err.Error() != "2 of 3 names refused, nothing was done" {
 		t.Error(err)
 	}
@@ -183,7 +176,7 @@ func TestOrderOfNames(t *testing.T) {
 
 func TestEnrolledAreTheFolders(t *testing.T) {
 	c := class(t.TempDir())
-	if _, err := c.enrolled(program(t), ""); err == nil || !strings.Contains(err.Error(), "no student's folder") {
+	if _, err := c.enrolled(""); err == nil || !strings.Contains(err.Error(), "no student's folder") {
 		t.Errorf("without folders: %v", err)
 	}
 	for _, dir := range []string{c.student("client10"), c.student("client2"), c.student(".hidden"), c.broker("kafka-1")} {
@@ -194,7 +187,7 @@ func TestEnrolledAreTheFolders(t *testing.T) {
 	if err := os.WriteFile(c.student("client2")+".zip", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	names, err := c.enrolled(program(t), "")
+	names, err := c.enrolled("")
 	if err != nil || !slices.Equal(names, []string{"client2", "client10"}) {
 		t.Errorf("%v, %v", names, err)
 	}

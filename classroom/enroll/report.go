@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/terminal"
 )
 
 // result is the result of one check.
@@ -68,7 +67,7 @@ func (r *report) writeTable(w io.Writer) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) {
 		for i, cell := range cells { // a cell can contain text from a broker
-			cells[i] = strings.ReplaceAll(string(terminal.Escape([]byte(cell))), "\t", " ")
+			cells[i] = strings.ReplaceAll(string(cli.Escape([]byte(cell))), "\t", " ")
 		}
 		fmt.Fprintln(columns, strings.Join(cells, "\t"))
 	}

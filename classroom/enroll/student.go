@@ -15,7 +15,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/cluster"
 	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
 )
@@ -125,8 +124,8 @@ func (r *studentResult) checkRights(ctx context.Context, client *kgo.Client, oth
 	}
 	for _, topic := range resp.Topics {
 		err := kerr.ErrorForCode(topic.ErrorCode)
-		mayWrite := cluster.Allows(topic.AuthorizedOperations, kmsg.ACLOperationWrite)
-		mayRead := cluster.Allows(topic.AuthorizedOperations, kmsg.ACLOperationRead)
+		mayWrite := allows(topic.AuthorizedOperations, kmsg.ACLOperationWrite)
+		mayRead := allows(topic.AuthorizedOperations, kmsg.ACLOperationRead)
 		switch {
 		case *topic.Topic == r.Student:
 			r.Write, r.Read = r.right("write", err, mayWrite), r.right("read", err, mayRead)
@@ -140,6 +139,11 @@ func (r *studentResult) checkRights(ctx context.Context, client *kgo.Client, oth
 			r.Others = r.problem("others: may read topic %s", other)
 		}
 	}
+}
+
+// allows reports whether the operations, a bit field, contain one. Old brokers do not send them.
+func allows(operations int32, operation kmsg.ACLOperation) bool {
+	return operations < 0 || operations&(1<<operation) != 0
 }
 
 // right returns the result for a right on the own topic. Its problem is the error that a student gets
@@ -191,7 +195,7 @@ func (r *studentResult) checkGroup(ctx, late context.Context, client *kgo.Client
 	late, cancelLate := context.WithTimeout(late, stepTime)
 	defer cancelLate()
 	err := joinAndLeave(ctx, late, client, group)
-	for err != nil && !errors.Is(err, kerr.GroupAuthorizationFailed) && cli.Pause(ctx, 250*time.Millisecond) {
+	for err != nil && !errors.Is(err, kerr.GroupAuthorizationFailed) && cli.Pause(ctx, 250*time.Millisecond) == nil {
 		err = joinAndLeave(ctx, late, client, group)
 	}
 	if r.Group = ok; err != nil {
