@@ -4,8 +4,6 @@
 // It opens a page in the browser, or with --text prints a line for each event. It reads the topic with
 // the rights of a student and without a group, so it commits nothing and changes nothing.
 //
-// Usage:
-//
 //	go run ./classroom/watch client60
 //	go run ./classroom/watch client60 --text
 package main
@@ -14,7 +12,7 @@ import (
 	"context"
 	"os"
 
-	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/spf13/pflag"
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/cluster"
@@ -23,37 +21,34 @@ import (
 	"tkafka/pkg/settings"
 )
 
+var (
+	flags = settings.AddFlags() // --brokers, --auth
+	text  = pflag.Bool("text", false, "print a line for each event instead")
+	page  livepage.Place
+)
+
 func main() {
-	program := cli.New("watch <topic>",
-		"Shows the partitions of a topic, the groups that read it, and what happens, in a browser.",
-		"watch client60\nwatch client60 --text")
-	auth := settings.AddFlags(program.Flags)
-	text := program.Flags.Bool("text", false, "print a line for each event instead")
-	var page livepage.Place
-	page.AddFlags(program.Flags)
+	page.AddFlags()
+	cli.Run("<topic>", "Shows the partitions of a topic, the groups that read it, and what happens, in a browser.", watch)
+}
 
-	program.Run(func(ctx context.Context, args []string) error {
-		topic := args[0]
-		if err := page.Check(); err != nil {
-			return err
-		}
-		here, err := cluster.Open(ctx, program, auth, cluster.Needs{Topic: topic, Read: true})
-		if err != nil {
-			return err
-		}
-		here.RenewIdentity()
-		client, err := kgo.NewClient(append(here.Options(),
-			kgo.SeedBrokers(here.Brokers...), kgo.DialTLSConfig(here.TLS))...)
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-		watched := observer.New(client, topic)
-		watched.Explain = here.Explain
-
-		if *text {
-			return watched.While(ctx, func(ctx context.Context) error { return printEvents(ctx, os.Stdout, watched) })
-		}
-		return page.Watch(ctx, program, watched)
-	})
+func watch(ctx context.Context, args []string) error {
+	topic := args[0]
+	if err := page.Check(); err != nil {
+		return err
+	}
+	found, err := flags.Find()
+	if err != nil {
+		return err
+	}
+	client, err := cluster.Open(ctx, found, topic)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if !*text {
+		return page.Watch(ctx, client, topic)
+	}
+	watched := observer.New(client, topic)
+	return watched.While(ctx, func(ctx context.Context) error { return printEvents(ctx, os.Stdout, watched) })
 }

@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/display"
 	"tkafka/pkg/observer"
-	"tkafka/pkg/terminal"
 )
 
 // printEvents prints what is there, and then a line for each event, until the end of ctx.
@@ -74,7 +73,7 @@ func printPicture(out io.Writer, picture *observer.Picture) error {
 			text := fmt.Sprintf("member %d (%s) has no partitions", member.Number, member.Client)
 			if len(member.Partitions) > 0 {
 				text = fmt.Sprintf("member %d (%s) has partitions %s, lag: %s", member.Number, member.Client,
-					display.Ranges(member.Partitions), cli.Count(member.Lag))
+					cli.Ranges(member.Partitions), cli.Count(member.Lag))
 			}
 			if err := line(out, picture.Time, group.Name, text); err != nil {
 				return err
@@ -86,6 +85,7 @@ func printPicture(out io.Writer, picture *observer.Picture) error {
 
 // line prints one line. The names in it are those that clients chose.
 func line(out io.Writer, at time.Time, name, text string) error {
-	_, err := fmt.Fprintf(out, "%s %s: %s\n", at.Local().Format("15:04:05.000"), terminal.Escape([]byte(name)), terminal.Escape([]byte(text)))
+	visible := strings.ReplaceAll(string(cli.Escape([]byte(name+": "+text))), "\n", `\n`)
+	_, err := fmt.Fprintf(out, "%s %s\n", at.Local().Format("15:04:05.000"), visible)
 	return err
 }

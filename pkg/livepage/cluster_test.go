@@ -156,7 +156,7 @@ func TestGroup(t *testing.T) {
 	l.page.wait(t, lanesOf, []int{8, 8, 0})
 	l.page.wait(t, shownAll("#cards .held")+`.sort()`, []string{"partitions 0-7", "partitions 8-15"})
 	l.page.wait(t, shown("#headline")+`.split(';')[0]`, "2 members share 16 partitions")
-	l.happened(t, `^member 1 \(consumer\) joined`, `^partitions 0-15 went to member 1`, `^member 2 \(consumer\) joined`,
+	l.happened(t, `^member 1 \(\w+\) joined`, `^partitions 0-15 went to member 1`, `^member 2 \(\w+\) joined`,
 		`^partitions `+half+` went from member 1 to member 2`)
 	expect(t, second, &second.Stderr, group.Assigned.String())
 
@@ -204,7 +204,7 @@ func TestGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.page.wait(t, lanesOf, []int{0, 16, 0})
-	l.happened(t, `^member 1 \(consumer\) left`, `^partitions `+half+` went from member 1 to member 2`)
+	l.happened(t, `^member 1 \(\w+\) left`, `^partitions `+half+` went from member 1 to member 2`)
 
 	stop(t, second)
 	l.send(t, more[:20]...)

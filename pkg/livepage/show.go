@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/spf13/pflag"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/observer"
@@ -25,11 +26,11 @@ type Place struct {
 	NoOpen bool   // do not open the browser
 }
 
-// AddFlags adds a flag for each field.
-func (p *Place) AddFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&p.Listen, "listen", DefaultAddress, "`address` of the page; port 0 means a free port")
-	flags.StringVar(&p.Host, "host", "", "`name` or address of this machine, for a browser on another machine")
-	flags.BoolVar(&p.NoOpen, "no-open", false, "do not open the browser")
+// AddFlags adds a flag for each field to the command line.
+func (p *Place) AddFlags() {
+	pflag.StringVar(&p.Listen, "listen", DefaultAddress, "`address` of the page; port 0 means a free port")
+	pflag.StringVar(&p.Host, "host", "", "`name` or address of this machine, for a browser on another machine")
+	pflag.BoolVar(&p.NoOpen, "no-open", false, "do not open the browser")
 }
 
 // Check returns a [cli.Misuse] for flags that do not fit together.
@@ -51,8 +52,8 @@ func (p *Place) public() bool {
 
 // Show serves the page of the source at this place until ctx ends. It prints the address of the page, and
 // opens the browser.
-func (p *Place) Show(ctx context.Context, program *cli.Program, source Source) error {
-	listener, err := p.listen(program)
+func (p *Place) Show(ctx context.Context, source Source) error {
+	listener, err := p.listen()
 	if err != nil {
 		return fmt.Errorf("cannot serve the page: %w", err)
 	}
@@ -64,25 +65,26 @@ func (p *Place) Show(ctx context.Context, program *cli.Program, source Source) e
 	}
 	url := "http://" + net.JoinHostPort(name, strconv.Itoa(number)) + "/"
 	topic := source.Picture().Topic.Name
-	program.Say("topic %s is shown until Ctrl-C at %s", topic, url)
+	cli.Say("topic %s is shown until Ctrl-C at %s", topic, url)
 	switch {
 	case p.public():
-		program.Say("everybody who reaches port %d of this machine can read the messages", number)
+		cli.Say("everybody who reaches port %d of this machine can read the messages", number)
 	case !p.NoOpen && openBrowser(url):
 	default:
-		program.Say("from another machine:  ssh -L %d:localhost:%d you@this-machine, then open this address", number, number)
-		program.Say("or without ssh:        start classroom/watch with --listen 0.0.0.0:%d --host this-machine", number)
+		cli.Say("from another machine:  ssh -L %d:localhost:%d you@this-machine, then open this address", number, number)
+		cli.Say("or without ssh:        start classroom/watch with --listen 0.0.0.0:%d --host this-machine", number)
 	}
 	return New(source, config).Serve(ctx, listener)
 }
 
-// Watch shows the page of the observer, which runs until ctx ends.
-func (p *Place) Watch(ctx context.Context, program *cli.Program, watched *observer.Observer) error {
-	return watched.While(ctx, func(ctx context.Context) error { return p.Show(ctx, program, watched) })
+// Watch watches the topic, and shows the page until ctx ends. The caller closes the client.
+func (p *Place) Watch(ctx context.Context, client *kgo.Client, topic string) error {
+	watched := observer.New(client, topic)
+	return watched.While(ctx, func(ctx context.Context) error { return p.Show(ctx, watched) })
 }
 
 // listen listens at the address or, if that is not possible, at another port.
-func (p *Place) listen(program *cli.Program) (net.Listener, error) {
+func (p *Place) listen() (net.Listener, error) {
 	listener, err := net.Listen("tcp", p.Listen)
 	if err == nil {
 		return listener, nil
@@ -92,7 +94,7 @@ func (p *Place) listen(program *cli.Program) (net.Listener, error) {
 	if otherErr != nil {
 		return nil, err
 	}
-	program.Say("the page has another port: %v", err)
+	cli.Say("the page has another port: %v", err)
 	return other, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/display"
 )
 
 // record adds the event. The caller holds the lock.
@@ -44,7 +43,7 @@ func partitionsText(partitions []int32) string {
 	if len(partitions) == 1 {
 		return fmt.Sprintf("partition %d", partitions[0])
 	}
-	return "partitions " + display.Ranges(partitions)
+	return "partitions " + cli.Ranges(partitions)
 }
 
 // countText is "1 partition" or "16 partitions".

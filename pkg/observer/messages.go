@@ -11,14 +11,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/memory"
 )
 
 const (
 	fetchBytes     = 1 << 20   // fetch.max.bytes
 	partitionBytes = 256 << 10 // max.partition.fetch.bytes
 	batchBytes     = 8 << 20   // of a decompressed batch
-	enoughBytes    = 16 << 20  // of decompressed messages that wait
 	fetchWait      = time.Second
 
 	valueBytes = 2 << 10 // that a Message has of a value
@@ -91,13 +89,8 @@ func (o *Observer) checkReading() {
 }
 
 func (o *Observer) readFrom(ctx context.Context, from map[int32]kgo.Offset) error {
-	limit, err := memory.New(batchBytes, enoughBytes)
-	if err != nil {
-		return err
-	}
 	client, err := kgo.NewClient(append(o.client.Opts(),
-		kgo.WithHooks(limit),
-		kgo.WithDecompressor(limit),
+		kgo.MaxDecompressBatchBytes(batchBytes),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.topic: from}),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
 		kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxPartitionBytes(partitionBytes),
@@ -113,9 +106,6 @@ func (o *Observer) readFrom(ctx context.Context, from map[int32]kgo.Offset) erro
 	}
 	for {
 		fetches := client.PollFetches(ctx)
-		if client.BufferedFetchRecords() == 0 {
-			limit.Read()
-		}
 		if ctx.Err() != nil {
 			return nil
 		}

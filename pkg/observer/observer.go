@@ -16,10 +16,6 @@ const (
 
 // Observer watches one topic. Any goroutine may call its methods.
 type Observer struct {
-	// Explain turns an error about what, such as "topic client60" or "group g", into one for people, as
-	// [tkafka/pkg/cluster.Cluster.Explain] does. Set it before Run; nil leaves errors as they are.
-	Explain func(err error, what string) error
-
 	client *kgo.Client // of the program
 	asker  *kgo.Client // asks the cluster; set by Run
 	topic  string

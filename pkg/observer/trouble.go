@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"tkafka/pkg/cli"
+	"tkafka/pkg/cluster"
 )
 
 const (
@@ -43,10 +44,7 @@ func (o *Observer) applyTrouble(p *problems, now time.Time) {
 	if now.Sub(o.troubleSince) < wait {
 		return
 	}
-	err := worst.err
-	if o.Explain != nil {
-		err = o.Explain(err, worst.what)
-	}
+	err := cluster.Explain(worst.err, worst.what)
 	text := err.Error()
 	if !strings.Contains(text, worst.what) {
 		text = worst.what + ": " + text
