@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -35,8 +36,12 @@ func Lines(ctx context.Context) iter.Seq2[int, []byte] {
 			}
 			select {
 			case <-ctx.Done():
-				if !Typing && len(blocks) > 0 {
-					failInput("stopped: the rest of the input is not sent")
+				select {
+				case _, more := <-blocks:
+					if more && !Typing {
+						failInput("stopped: the input is not sent from line %s on", Count(number+1))
+					}
+				case <-time.After(100 * time.Millisecond): // there is nothing to read
 				}
 				return
 			case block, more := <-blocks:
@@ -44,7 +49,7 @@ func Lines(ctx context.Context) iter.Seq2[int, []byte] {
 					return
 				}
 				if Typing {
-					bottom = "" // the user has typed Enter behind the prompt
+					entered()
 				}
 				for line := range bytes.Lines(block) {
 					if ctx.Err() != nil {
