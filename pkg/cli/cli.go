@@ -70,14 +70,17 @@ func arguments(usage, about string) []string {
 	pflag.CommandLine.SetInterspersed(!strings.HasSuffix(usage, "..."))
 	err := pflag.CommandLine.Parse(os.Args[1:])
 	if err == nil && *help {
-		flags := strings.NewReplacer(fmt.Sprintf(" (default %d)", math.MaxInt), "", "[=true|false]", "", `\\n`, `\n`)
+		flags := strings.NewReplacer(fmt.Sprintf(" (default %d)", math.MaxInt), "", "[=true|false]", "             ", `\\n`, `\n`)
 		fmt.Printf("%s\n\nusage: %s %s [flags]\n\nflags:\n", about, name, usage)
 		flags.WriteString(os.Stdout, pflag.CommandLine.FlagUsagesWrapped(80))
 		os.Exit(0)
 	}
-	for _, word := range os.Args[1:] { // pflag reads -group as -g -r -o -u -p
+	for _, word := range os.Args[1:] { // pflag reads -group as -g -r -o -u -p, and -format as -f ormat
 		long, isFlag := strings.CutPrefix(word, "-")
-		if err != nil && isFlag && len(long) > 1 && pflag.Lookup(strings.Split(long, "=")[0]) != nil {
+		if word == "--" || !isFlag && strings.HasSuffix(usage, "...") {
+			break // the others are for another program
+		}
+		if isFlag && len(long) > 1 && pflag.Lookup(strings.Split(long, "=")[0]) != nil {
 			misused(usage, fmt.Errorf("use two dashes: --%s", long))
 		}
 	}
