@@ -42,7 +42,9 @@ func Check(ctx context.Context, client *kgo.Client, topic string) error {
 			addresses = append(addresses, net.JoinHostPort(broker.Host, fmt.Sprint(broker.Port)))
 		}
 		if _, err = ask(ctx, brokers, addresses, topic); err != nil {
-			err = fmt.Errorf("a broker answers, but the addresses that it names (advertised.listeners) do not: %w", err)
+			// Not %w: these addresses are not those of the settings.
+			text := fmt.Errorf("a broker answers, but the addresses that it names (advertised.listeners) do not: %v", err)
+			err = cli.WithHint(text, "%s", cli.HintOf(err))
 		}
 	}
 	switch {
@@ -123,9 +125,24 @@ func checkTopic(ctx context.Context, client *kgo.Client, name string, response *
 		return cli.WithHint(fmt.Errorf("no right to %s topic %s", right, name), "ask the staff for the right")
 	}
 	if client.OptValue(kgo.ShareGroup) != "" {
-		return CheckShare(ctx, client)
+		if err := CheckShare(ctx, client); err != nil {
+			return err
+		}
 	}
-	return nil
+	return checkGroup(ctx, client)
+}
+
+// checkGroup fails if the client has no right to use its group. Later errors do not name the group.
+func checkGroup(ctx context.Context, client *kgo.Client) error {
+	name := client.OptValue(kgo.ConsumerGroup).(string) + client.OptValue(kgo.ShareGroup).(string)
+	if name == "" {
+		return nil
+	}
+	coordinator := kadm.NewClient(client).FindGroupCoordinators(ctx, name)[name]
+	if errors.Is(coordinator.Err, kerr.GroupAuthorizationFailed) {
+		return Explain(coordinator.Err, "group "+name)
+	}
+	return nil // to join will show more
 }
 
 // CheckShare fails if the brokers have no share groups: then a client would try for ever to join one.

@@ -72,13 +72,16 @@ func Explain(err error, what string) error {
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		text, hint = "no right to use "+what+", or it was deleted", "ask the staff for the right, or for the name of your topic"
 	case errors.Is(err, kerr.GroupAuthorizationFailed):
-		text, hint = "no right to use the group", "a member needs the right to read its group: ask the staff"
+		if !strings.HasPrefix(what, "group ") {
+			what = "the group"
+		}
+		text, hint = "no right to use "+what, "a member needs the right to read its group: ask the staff"
 	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
 		text, hint = what+" was deleted, or deleted and made again", "if it exists, start this program again"
 	case errors.Is(err, kerr.MessageTooLarge):
 		text, hint = "too large for the client (batch.size) or for the topic (max.message.bytes)", "send it in parts"
-	case errors.Is(err, kerr.InconsistentGroupProtocol):
-		text = what + " has members with another strategy (partition.assignment.strategy), or is a share group"
+	case errors.Is(err, kerr.InconsistentGroupProtocol), errors.Is(err, kerr.GroupIDNotFound):
+		text = what + " has another type (share group, group.protocol), or members with another partition.assignment.strategy"
 		hint = "choose another group name"
 	case errors.Is(err, kgo.ErrRecordTimeout):
 		text = "no broker has stored it in time (delivery.timeout.ms)"
