@@ -103,11 +103,8 @@ conclude() {
 	summary
 }
 
-# live_page_steps brings what the tests of the live page need: a browser, axe-core, and a member in Python.
-live_page_steps() {
+# live_page brings what the tests of the live page need: a browser, axe-core, and a member in Python.
+live_page() {
 	need chromium chromium
-	step "axe-core" .ci/axe
-	step "Confluent's Python client" need_python_client
-	# shellcheck disable=SC2154 # lib.sh sets cache
-	export TKAFKA_AXE=$cache/axe-core/axe.min.js TKAFKA_PYTHON=$cache/python/bin/python TKAFKA_SCREENSHOTS=$cache/screenshots
+	.ci/axe && need_python_client
 }
