@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -14,78 +13,46 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
 )
 
-// waitForBrokers waits until each broker has its copies of the topics and knows the rights. The
-// controller confirms new topics at once. Then each broker opens its copies one after another, which
-// for 300 topics takes a minute or more. It learns about the rights only after that. Until then
-// students get UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER and TOPIC_AUTHORIZATION_FAILED.
-// It stops waiting when nothing changes any more: then the check shows what is missing.
-func (c *checker) waitForBrokers(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, mostWait)
-	defer cancel()
-	defer cli.Bottom("")
-	done, all := c.prepared(ctx)
-	if done == all {
-		return
+// identities checks the certificates of the authority, of the admin and of the brokers. It connects to each
+// address that a student's client uses: those that the brokers advertise, and those to start from.
+func (c *checker) identities(ctx context.Context, metadata kadm.Metadata) (findings []finding) {
+	config := c.raw.OptValue(kgo.DialTLSConfig).(*tls.Config)
+	if chain, err := chainOf(config); err != nil {
+		findings = append(findings, finding{"admin", wrong, brief(err)})
+	} else {
+		findings = append(findings, validity("authority", chain[len(chain)-1]), validity("admin", chain[0]))
 	}
-	cli.Say("waiting for the brokers to finish the topics and rights: %s of %s done", cli.Count(done), cli.Count(all))
-	for changed := time.Now(); done < all && time.Since(changed) < c.patience && cli.Pause(ctx, c.patience/10) == nil; {
-		before := done
-		if done, all = c.prepared(ctx); done != before {
-			changed = time.Now()
-		}
-		progress("brokers: %s of %s steps done", cli.Count(done), cli.Count(all))
-	}
-}
-
-// prepared counts what must be done before the students can work, and how much of it is done: each copy
-// of a partition is open and in sync, each broker knows each right, groups have a coordinator.
-func (c *checker) prepared(ctx context.Context) (done, all int) {
-	ctx, cancel := context.WithTimeout(ctx, stepTime)
-	defer cancel()
-	metadata, err := c.Metadata(fresh(ctx), c.students...)
-	if err != nil {
-		return 0, 1 // try again
-	}
-	logs, _ := c.DescribeAllLogDirs(ctx, nil) // without those of a broker that does not answer
-	for _, topic := range metadata.Topics {
-		if topic.Err != nil {
-			all += partitions
-		}
-		for _, partition := range topic.Partitions {
-			all += len(partition.Replicas)
-			for _, broker := range partition.ISR {
-				if _, open := logs[broker].LookupPartition(topic.Topic, partition.Partition); open {
-					done++
-				}
-			}
-		}
-	}
-	wanted := rightsOf(c.students...)
+	var advertised []string
 	for _, broker := range metadata.Brokers {
-		known, _ := rightsKnownTo(ctx, c.raw.Broker(int(broker.NodeID)))
-		all += len(wanted)
-		done += len(wanted) - len(without(wanted, known))
+		address := net.JoinHostPort(broker.Host, strconv.Itoa(int(broker.Port)))
+		advertised = append(advertised, address)
+		findings = append(findings, connect(ctx, fmt.Sprintf("broker %d", broker.NodeID), address, config))
 	}
-	// On a new cluster, this question makes the brokers create the topic __consumer_offsets.
-	all++
-	if c.FindGroupCoordinators(ctx, c.groupOf("")).Ok() {
-		done++
+	for _, address := range c.found.Brokers {
+		if !slices.Contains(advertised, address) {
+			findings = append(findings, connect(ctx, "bootstrap", address, config))
+		}
 	}
-	return done, all
+	return findings
 }
 
-// certificates checks the certificates of the authority and of the admin.
-func (c *checker) certificates() []finding {
-	chain, err := chainOf(c.tls)
+// connect checks whether a broker answers at the address, and its certificate.
+func connect(ctx context.Context, what, address string, config *tls.Config) finding {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
 	if err != nil {
-		return []finding{{What: "authority", Result: wrong, Detail: err.Error()}}
+		return finding{what, wrong, address + ": " + brief(err)}
 	}
-	return []finding{validity("authority", chain[len(chain)-1]), validity("admin", chain[0])}
+	defer conn.Close()
+	f := validity(what, conn.(*tls.Conn).ConnectionState().PeerCertificates[0])
+	f.Detail = address + ": " + f.Detail
+	return f
 }
 
 // chainOf returns the certificate that a client presents, and those that signed it.
@@ -111,40 +78,9 @@ func validity(what string, cert *x509.Certificate) finding {
 	return finding{what, ok, "its certificate ends on " + date}
 }
 
-// addresses connects to each address that a student's client uses: those to start from, and those that
-// the brokers advertise.
-func (c *checker) addresses(ctx context.Context, metadata kadm.Metadata) (findings []finding) {
-	var advertised []string
-	for _, broker := range metadata.Brokers {
-		address := net.JoinHostPort(broker.Host, strconv.Itoa(int(broker.Port)))
-		advertised = append(advertised, address)
-		findings = append(findings, connect(ctx, fmt.Sprintf("broker %d", broker.NodeID), address, c.tls))
-	}
-	for _, address := range c.found.Brokers {
-		if !slices.Contains(advertised, address) {
-			findings = append(findings, connect(ctx, "bootstrap", address, c.tls))
-		}
-	}
-	return findings
-}
-
-// connect checks whether a broker answers at the address, and its certificate.
-func connect(ctx context.Context, what, address string, config *tls.Config) finding {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	dialer := tls.Dialer{Config: config}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return finding{what, wrong, address + ": " + brief(err)}
-	}
-	defer conn.Close()
-	f := validity(what, conn.(*tls.Conn).ConnectionState().PeerCertificates[0])
-	return finding{what, f.Result, address + ": " + f.Detail}
-}
-
-// copies checks whether each partition has a leader and all its copies. A topic that does not exist is
+// replicas checks whether each partition has a leader and all its replicas. A topic that does not exist is
 // a problem of its student.
-func copies(metadata kadm.Metadata) finding {
+func replicas(metadata kadm.Metadata) finding {
 	all := 0
 	var leaderless, behind []string
 	for _, topic := range metadata.Topics.Sorted() {
@@ -160,11 +96,11 @@ func copies(metadata kadm.Metadata) finding {
 	}
 	switch {
 	case len(leaderless) > 0:
-		return finding{"copies", wrong, fmt.Sprintf("%d partitions have no leader, nobody can use them: %s", len(leaderless), few(leaderless))}
+		return finding{"replicas", wrong, fmt.Sprintf("%d partitions have no leader, nobody can use them: %s", len(leaderless), few(leaderless))}
 	case len(behind) > 0:
-		return finding{"copies", wrong, fmt.Sprintf("%d partitions lack a copy, a broker is down or behind: %s", len(behind), few(behind))}
+		return finding{"replicas", wrong, fmt.Sprintf("%d partitions lack a replica, a broker is down or behind: %s", len(behind), few(behind))}
 	}
-	return finding{"copies", ok, fmt.Sprintf("all %s partitions have all their copies", cli.Count(all))}
+	return finding{"replicas", ok, fmt.Sprintf("all %s partitions have all their replicas", cli.Count(all))}
 }
 
 // retention checks how long the topics keep messages (retention.ms): all equally long, and not for ever.
@@ -173,37 +109,33 @@ func (c *checker) retention(ctx context.Context) finding {
 	if err != nil {
 		return finding{"retention", wrong, brief(err)}
 	}
-	topicsBy := make(map[time.Duration][]string)
+	topicsBy := make(map[string][]string)
 	for _, topic := range described {
 		for _, config := range topic.Configs {
-			if millis, err := strconv.ParseInt(config.MaybeValue(), 10, 64); config.Key == "retention.ms" && err == nil {
-				kept := time.Duration(millis) * time.Millisecond
+			if config.Key == "retention.ms" {
+				kept := config.MaybeValue() + " ms"
+				if millis, err := strconv.Atoi(config.MaybeValue()); err == nil && millis >= 0 {
+					kept = (time.Duration(millis) * time.Millisecond).String()
+				}
 				topicsBy[kept] = append(topicsBy[kept], topic.Name)
 			}
-		}
-		if topic.Err != nil && !errors.Is(topic.Err, kerr.UnknownTopicOrPartition) { // that is the student's problem
-			return finding{"retention", wrong, topic.Name + ": " + brief(topic.Err)}
 		}
 	}
 	return judgeRetention(topicsBy)
 }
 
-// judgeRetention gets the topics for each retention time, which is negative for ever.
-func judgeRetention(topicsBy map[time.Duration][]string) finding {
-	if len(topicsBy) == 0 {
-		return finding{"retention", skipped, "there is no topic"}
-	}
+// judgeRetention gets the topics for each retention time. For ever is "-1 ms".
+func judgeRetention(topicsBy map[string][]string) finding {
 	result := ok
+	if len(topicsBy) != 1 || topicsBy["-1 ms"] != nil {
+		result = wrong
+	}
 	var times []string
 	for _, kept := range slices.Sorted(maps.Keys(topicsBy)) {
-		text := kept.String()
-		if kept < 0 {
-			result, text = wrong, "ever"
-		}
-		if len(topicsBy) > 1 {
-			result, text = wrong, fmt.Sprintf("%s (%s)", text, few(topicsBy[kept]))
-		}
-		times = append(times, text)
+		times = append(times, fmt.Sprintf("%s (%s)", kept, few(topicsBy[kept])))
+	}
+	if len(times) == 1 {
+		times[0], _, _ = strings.Cut(times[0], " (")
 	}
 	return finding{"retention", result, "messages are kept for " + strings.Join(times, ", ")}
 }

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -13,25 +11,23 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-
 	"github.com/spf13/pflag"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"golang.org/x/sync/errgroup"
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/settings"
 )
 
 const (
-	patience = 10 * time.Second // how long the check waits for brokers that make no progress
-	mostWait = 5 * time.Minute  // how long it waits for brokers in all
+	mostWait = 5 * time.Minute // how long the check waits for brokers in all
 
 	// Most of a student's check is the 3 seconds that a broker waits for more members of a new group
 	// (group.initial.rebalance.delay.ms).
 	studentsAtOnce = 60
-	stepTime       = 30 * time.Second // limits each step of it, for example to join a group
-	sessionTime    = 10 * time.Second // when a group removes our member, if we cannot leave
-
-	leaveTime = 3 * time.Second // after a signal
+	studentTime    = 30 * time.Second // for all that a student does
+	sessionTime    = 6 * time.Second  // when a group removes our member, if we cannot leave
 
 	groupPrefix  = "enroll-check-" // of each group that a check makes
 	messageKey   = "enroll check"  // of the message that a check writes to each student's topic
@@ -39,73 +35,64 @@ const (
 )
 
 func check() {
-	about := "Logs in as each student. The student must be able to use the own topic and to join a group,\n" +
-		"but not to use another student's topic. Also checks the brokers: their addresses and\n" +
-		"certificates, the copies of the topics, and how long the topics keep messages.\n" +
-		"Ends with status 1 if anything is wrong.\n\n" +
-		"It writes one message with the key \"" + messageKey + "\" to each student's topic, and deletes it at the end.\n" +
-		"Kafka deletes messages in order only: behind older messages, it stays for the topic's retention time." +
-		"\n\n  enroll check --auth creds/admin\n  enroll check client7 --auth creds/admin --json"
 	flags := settings.AddFlags()
 	asJSON := pflag.Bool("json", false, "print JSON instead of a table")
+	patience := pflag.Duration("wait", 10*time.Second, "`time` to wait for brokers that prepare the topics and make no progress")
+	run("check [student=all]", `Logs in as each student. The student must be able to write to the own topic and to read it as a
+group, but not to use another student's topic. Also checks the brokers: their addresses and
+certificates, the replicas of the topics, and how long the topics keep messages.
+Ends with status 1 if anything is wrong.
 
-	run("check [student=all]", about, func(ctx context.Context, args []string) error {
-		began := time.Now()
-		found, err := flags.Find()
-		if err != nil {
-			return err
-		}
-		a, err := openAdmin(ctx, found)
-		if err != nil {
-			return err
-		}
-		defer a.Close()
-		c, err := newChecker(a)
-		if err != nil {
-			return err
-		}
-		students := c.students
-		if args[1] != "all" {
-			if students = []string{user(args[1])}; !slices.Contains(c.students, students[0]) {
-				return cli.WithHint(fmt.Errorf("%s: there is no such folder", c.class.student(students[0])), "enroll issue makes it")
+It writes one message with the key "`+messageKey+`" to each student's topic, and deletes it at the end.
+Kafka deletes messages in order only: behind older messages, it stays for the topic's retention time.
+
+  enroll check --auth creds/admin
+  enroll check client7 --auth creds/admin --json`,
+		func(ctx context.Context, args []string) error {
+			began := time.Now()
+			a, err := openAdmin(ctx, flags)
+			if err != nil {
+				return err
 			}
-		}
-		findings, err := c.check(ctx, students)
-		if err != nil {
-			return err
-		}
-		summary := fmt.Sprintf("%s (%.1f s)", findings.judge(), time.Since(began).Seconds())
-		write := findings.writeTable
-		if *asJSON {
-			write = findings.writeJSON
-		}
-		if err := write(os.Stdout); err != nil {
-			return err
-		}
-		if !findings.OK {
-			return errors.New(summary)
-		}
-		cli.Say("%s", summary)
-		return nil
-	})
+			defer a.Close()
+			c := &checker{admin: a, patience: *patience, written: kadm.Offsets{}}
+			if c.students, err = a.class.students(); err != nil {
+				return err
+			}
+			students := c.students
+			if args[1] != "all" {
+				if students = []string{strings.ToLower(args[1])}; !slices.Contains(c.students, students[0]) {
+					return cli.WithHint(fmt.Errorf("%s: there is no such folder", c.class.student(students[0])), "enroll issue makes it")
+				}
+			}
+			found, err := c.check(ctx, students)
+			if err != nil {
+				return err
+			}
+			summary := fmt.Sprintf("%s (%.1f s)", found.judge(), time.Since(began).Seconds())
+			write := found.writeTable
+			if *asJSON {
+				write = found.writeJSON
+			}
+			if err := write(os.Stdout); err != nil {
+				return err
+			}
+			if !found.OK {
+				return errors.New(summary)
+			}
+			cli.Say("%s", summary)
+			return nil
+		})
 }
 
 // checker checks whether a class can work.
 type checker struct {
 	*admin
 	students []string // all students of the class
-	name     string   // of this run, in the names of its groups: two checks can run at once
 	patience time.Duration
 
-	decoding sync.Mutex // while a keystore is decoded: tlsconf limits the time for it
-	mu       sync.Mutex
-	written  kadm.Offsets // where the messages of this check are
-}
-
-func newChecker(a *admin) (*checker, error) {
-	students, err := a.class.enrolled("")
-	name := strings.ToLower(rand.Text()[:8])
-	return &checker{admin: a, students: students, name: name, patience: patience, written: kadm.Offsets{}}, err
+	mu      sync.Mutex
+	written kadm.Offsets // where the messages of this check are
 }
 
 // check checks the cluster and these students. An error means that the check could not be finished. What
@@ -114,94 +101,137 @@ func (c *checker) check(ctx context.Context, students []string) (*report, error)
 	c.waitForBrokers(ctx)
 	metadata, err := c.Metadata(fresh(ctx), c.students...)
 	if err != nil {
-		return nil, refusal(err, nil)
+		return nil, refusal(err, "")
 	}
-	found := &report{Students: make([]studentResult, len(students))}
-	found.Cluster = slices.Concat(c.certificates(), c.addresses(ctx, metadata), []finding{copies(metadata), c.retention(ctx)})
+	found := &report{Students: make([]*student, len(students))}
+	found.Cluster = append(c.identities(ctx, metadata), replicas(metadata), c.retention(ctx))
 
-	late := cli.Grace(ctx, leaveTime/4)
+	var workers errgroup.Group
+	workers.SetLimit(studentsAtOnce)
 	var done atomic.Int64
-	err = each(ctx, studentsAtOnce, len(students), func(ctx context.Context, i int) error {
-		found.Students[i] = c.checkStudent(ctx, late, students[i], metadata)
-		progress("checked %d of %d students", done.Add(1), len(students))
-		return nil
-	})
-	cli.Bottom("")
-	found.Cluster = append(found.Cluster, c.cleanUp(ctx))
-	if err != nil {
-		return nil, errStopped
+	for i, name := range students {
+		workers.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			found.Students[i] = c.checkStudent(ctx, name, metadata)
+			progress(fmt.Sprintf("checked %d of %d students", done.Add(1), len(students)))
+			return ctx.Err()
+		})
 	}
-	return found, nil
+	err = workers.Wait()
+	progress("")
+	found.Cluster = append(found.Cluster, c.cleanUp(ctx, students))
+	return found, err
 }
 
-// groupOf returns the group that the check joins as a student. Nobody else uses it.
-func (c *checker) groupOf(student string) string { return groupPrefix + c.name + "-" + student }
+// fresh makes kadm ask the brokers for metadata. Without it, an answer can be five seconds old.
+func fresh(ctx context.Context) context.Context { return kadm.WithAuthorizedOps(ctx) }
 
-// cleanUp deletes the groups and messages of this check, also after it was stopped. It returns what is
-// left, also of an earlier check that was killed.
-func (c *checker) cleanUp(ctx context.Context) finding {
-	limit := 3 * sessionTime
-	if ctx.Err() != nil {
-		limit = leaveTime / 2
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+// waitForBrokers waits until each broker has its replicas of the topics and knows the rights. The
+// controller confirms new topics at once. Then each broker opens its replicas one after another, which
+// for 300 topics takes a minute or more. It learns about the rights only after that. Until then
+// students get UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER and TOPIC_AUTHORIZATION_FAILED.
+// It stops waiting when nothing changes any more: then the check shows what is missing.
+func (c *checker) waitForBrokers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, mostWait)
 	defer cancel()
-	var left []string
+	defer progress("")
+	done, all := c.prepared(ctx)
+	if done == all {
+		return
+	}
+	cli.Say("waiting for the brokers to prepare the topics and rights: %s of %s done", cli.Count(done), cli.Count(all))
+	for changed := time.Now(); done < all && time.Since(changed) < c.patience && cli.Pause(ctx, c.patience/10) == nil; {
+		before := done
+		if done, all = c.prepared(ctx); done != before {
+			changed = time.Now()
+		}
+		progress(fmt.Sprintf("brokers: %s of %s steps done", cli.Count(done), cli.Count(all)))
+	}
+}
+
+// prepared counts what must be done before the students can work, and how much of it is done: each replica
+// of a partition is open and in sync, and each broker knows each right.
+func (c *checker) prepared(ctx context.Context) (done, all int) {
+	metadata, err := c.Metadata(fresh(ctx), c.students...)
+	if err != nil {
+		return 0, 1 // try again
+	}
+	logs, _ := c.DescribeAllLogDirs(ctx, nil) // without those of a broker that does not answer
+	for _, topic := range metadata.Topics {
+		all += max(partitions, len(topic.Partitions)*topic.Partitions.NumReplicas())
+		for _, partition := range topic.Partitions {
+			for _, broker := range partition.ISR {
+				if _, open := logs[broker].LookupPartition(topic.Topic, partition.Partition); open {
+					done++
+				}
+			}
+		}
+	}
+	wanted := rightsOf(c.students...)
+	for _, broker := range metadata.Brokers {
+		known, _ := rightsKnownTo(ctx, c.raw.Broker(int(broker.NodeID)))
+		all += len(wanted)
+		for _, right := range wanted {
+			if known[right] {
+				done++
+			}
+		}
+	}
+	return done, all
+}
+
+// cleanUp deletes the groups and messages of this check, also after it was stopped.
+func (c *checker) cleanUp(ctx context.Context, students []string) finding {
+	ctx, cancel := context.WithTimeout(cli.Grace(ctx, time.Second/2), 2*sessionTime)
+	defer cancel()
+	var groups []string
+	for _, name := range students {
+		groups = append(groups, groupPrefix+name)
+	}
 	var err error
-	for {
-		var listed kadm.ListedGroups
-		listed, err = c.ListGroups(ctx)
-		left = slices.DeleteFunc(listed.Groups(), func(group string) bool { return !strings.HasPrefix(group, groupPrefix) })
-		ours := slices.DeleteFunc(slices.Clone(left), func(group string) bool { return !strings.HasPrefix(group, c.groupOf("")) })
-		c.DeleteGroups(ctx, ours...)
-		// A busy broker can miss that our member leaves. It then deletes the group after sessionTime only.
-		if err != nil || len(ours) == 0 || cli.Pause(ctx, 100*time.Millisecond) != nil {
+	for len(groups) > 0 {
+		var deleted kadm.DeleteGroupResponses
+		deleted, err = c.DeleteGroups(ctx, groups...)
+		groups = slices.DeleteFunc(groups, func(group string) bool {
+			return deleted[group].Err == nil || errors.Is(deleted[group].Err, kerr.GroupIDNotFound)
+		})
+		// A busy broker can miss that our member leaves. It then removes the member after sessionTime only.
+		if err != nil || cli.Pause(ctx, time.Second/4) != nil {
 			break
 		}
 	}
+	messages := len(c.written)
 	deleted := c.deleteMessages(ctx)
 	switch {
 	case err != nil:
-		return finding{"traces", wrong, "cannot list the groups: " + brief(err)}
-	case len(left) > 0:
-		return finding{"traces", note, "groups of an earlier check, or of another one that is running: " + few(left)}
-	case deleted < len(c.written):
-		return finding{"traces", ok, fmt.Sprintf("deleted all groups and %d of %d messages of this check; the others stay for the retention time",
-			deleted, len(c.written))}
+		return finding{"traces", note, "cannot delete the groups of this check: " + brief(err)}
+	case len(groups) > 0:
+		return finding{"traces", note, "groups that another check uses, or that cannot be deleted: " + few(groups)}
 	}
-	return finding{"traces", ok, fmt.Sprintf("deleted all groups and %d messages of this check", deleted)}
+	return finding{"traces", ok, fmt.Sprintf("deleted all groups and %d of %d messages of this check", deleted, messages)}
 }
 
 // deleteMessages deletes the messages of this check, and returns how many. Kafka deletes all messages up
 // to an offset, so a message can be deleted only if it is the first of its partition.
 func (c *checker) deleteMessages(ctx context.Context) (deleted int) {
 	if len(c.written) == 0 {
-		return 0
+		return 0 // without a topic, kadm would ask for all
 	}
-	starts, err := c.ListStartOffsets(ctx, slices.Collect(maps.Keys(c.written))...)
+	starts, err := c.ListStartOffsets(ctx, c.written.TopicsSet().Topics()...)
 	if err != nil {
 		return 0
 	}
-	upTo := kadm.Offsets{}
-	c.written.Each(func(message kadm.Offset) {
-		if start, ok := starts.Lookup(message.Topic, message.Partition); ok && start.Err == nil && start.Offset == message.At {
-			upTo.AddOffset(message.Topic, message.Partition, message.At+1, -1)
-		}
+	c.written.KeepFunc(func(message kadm.Offset) bool {
+		start, ok := starts.Lookup(message.Topic, message.Partition)
+		return ok && start.Err == nil && start.Offset == message.At-1
 	})
-	responses, _ := c.DeleteRecords(ctx, upTo)
+	responses, _ := c.DeleteRecords(ctx, c.written)
 	responses.Each(func(response kadm.DeleteRecordsResponse) {
 		if response.Err == nil {
 			deleted++
 		}
 	})
 	return deleted
-}
-
-// few lists the first of many names.
-func few(names []string) string {
-	const most = 5
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-	}
-	return strings.Join(names, ", ")
 }

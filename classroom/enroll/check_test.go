@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
+	"crypto/x509"
 	"errors"
-	"os/exec"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,212 +13,118 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"tkafka/pkg/cluster"
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/settings"
 )
 
-// unset sets the programs' variables to their usual values.
-func unset(t *testing.T) {
-	t.Setenv("KAFKA_BROKERS", "")
-	t.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword)
-}
-
 // ready makes a class, with topics and rights, on an embedded cluster.
 func ready(t *testing.T, students ...string) (*embedded.Cluster, *checker) {
 	t.Helper()
-	o := smallClass(t)
-	o.students = students
-	cluster, err := startEmbedded(class(mkdir(t, string(o.class))), students)
+	t.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword)
+	o := &options{class: class(t.TempDir()), students: students, nodes: []string{"kafka-1"}, lifetime: day}
+	kafka, err := startEmbedded(o.class, students)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(cluster.Close)
-	o.brokers = cluster.Brokers()
-	issueAll(t, o)
-
-	unset(t)
+	t.Cleanup(kafka.Close)
+	o.brokers = kafka.Brokers()
+	if err := o.issue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	found, err := settings.InFolder(o.class.admin())
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := openAdmin(t.Context(), found)
+	client, err := cluster.Open(t.Context(), found, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(a.Close)
-	c, err := newChecker(a)
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(client.Close)
+	c := &checker{admin: &admin{kadm.NewClient(client), client, found, o.class}, students: students,
+		patience: 3 * time.Second, written: kadm.Offsets{}}
 	if err := c.apply(t.Context(), students); err != nil {
 		t.Fatal(err)
 	}
-	return cluster, c
+	return kafka, c
 }
 
-// Enroll apply makes what was removed a moment ago, though the broker that it asks does not know of the
-// removal yet.
-func TestApplyAfterRemoval(t *testing.T) {
-	cluster, c := ready(t, "client1")
-	rights := kmsg.NewPtrDescribeACLsRequest()
-	rights.ResourceType, rights.ResourcePatternType = kmsg.ACLResourceTypeAny, kmsg.ACLResourcePatternTypeAny
-	rights.Operation, rights.PermissionType = kmsg.ACLOperationAny, kmsg.ACLPermissionTypeAny
-	topics := kmsg.NewPtrMetadataRequest() // of all topics
-	var late atomic.Bool
-	late.Store(true)
-	for _, request := range []kmsg.Request{rights, topics} {
-		before, err := c.raw.Request(t.Context(), request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cluster.Kfake().ControlKey(request.Key(), func(kmsg.Request) (kmsg.Response, error, bool) {
-			cluster.Kfake().KeepControl()
-			return before, nil, late.Load()
-		})
-	}
-	if err := c.remove(t.Context(), "client1"); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.apply(t.Context(), c.students); err != nil {
-		t.Fatal(err)
-	}
-	late.Store(false)
-	known, err := rightsKnownTo(t.Context(), c.raw)
-	if lost := without(rightsOf("client1"), known); err != nil || len(lost) > 0 {
-		t.Errorf("missing rights: %v, %v", lost, err)
-	}
-	if details, err := c.ListTopics(t.Context(), "client1"); err != nil || !details.Has("client1") {
-		t.Errorf("topics: %v, %v", details.Names(), err)
-	}
+// answerNothing answers requests of a kind with nothing, as long as the condition holds.
+func answerNothing(kafka *embedded.Cluster, key int16, as func() bool) {
+	kafka.Kfake().ControlKey(key, func(request kmsg.Request) (kmsg.Response, error, bool) {
+		kafka.Kfake().KeepControl()
+		return request.ResponseKind(), nil, as()
+	})
 }
 
-// The check begins when each broker has opened its copies and knows the rights.
+// The check begins when each broker has opened its replicas and knows the rights.
 func TestCheckWaitsForBrokers(t *testing.T) {
-	for name, key := range map[string]int16{"copies": kmsg.DescribeLogDirs.Int16(), "rights": kmsg.DescribeACLs.Int16()} {
+	for name, key := range map[string]int16{"replicas": kmsg.DescribeLogDirs.Int16(), "rights": kmsg.DescribeACLs.Int16()} {
 		t.Run(name, func(t *testing.T) {
-			cluster, c := ready(t, "client1", "client2")
-			c.patience = 3 * time.Second
+			kafka, c := ready(t, "client1", "client2")
 			const empty = 8
 			var requests atomic.Int32
-			cluster.Kfake().ControlKey(key, func(request kmsg.Request) (kmsg.Response, error, bool) {
-				cluster.Kfake().KeepControl()
-				if requests.Add(1) > empty {
-					return nil, nil, false
-				}
-				return request.ResponseKind(), nil, true // nothing is open or known yet
-			})
+			answerNothing(kafka, key, func() bool { return requests.Add(1) <= empty })
 			var early atomic.Bool
-			cluster.Kfake().ControlKey(kmsg.Produce.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
-				cluster.Kfake().KeepControl()
-				early.Store(requests.Load() <= empty)
-				return nil, nil, false
-			})
+			answerNothing(kafka, kmsg.Produce.Int16(), func() bool { early.Store(requests.Load() <= empty); return false })
 			found, err := c.check(t.Context(), c.students)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if found.judge(); !found.OK || early.Load() {
-				t.Errorf("after %d requests: %+v", requests.Load(), found)
+				t.Errorf("after %d requests: %+v", requests.Load(), found.Cluster)
 			}
 		})
 	}
 }
 
-// The check stops waiting for a broker that makes no progress.
-func TestCheckStopsWaiting(t *testing.T) {
-	cluster, c := ready(t, "client1")
+// The check stops waiting for a broker that makes no progress, and reports it.
+func TestCheckReportsBroker(t *testing.T) {
+	kafka, c := ready(t, "client1")
 	c.patience = 100 * time.Millisecond
-	cluster.Kfake().ControlKey(kmsg.DescribeLogDirs.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.Kfake().KeepControl()
-		return request.ResponseKind(), nil, true
-	})
-	if _, err := c.check(t.Context(), c.students); err != nil {
+	if err := kafka.Kill(1); err != nil {
 		t.Fatal(err)
 	}
+	found, err := c.check(t.Context(), nil) // no student: their messages would wait for the broker
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found.Cluster {
+		if lost := f.What == "broker 1"; lost != (f.Result == wrong) || lost && !strings.Contains(f.Detail, "connection refused") {
+			t.Errorf("%+v", f)
+		}
+	}
 }
 
-// A check that is stopped while students join groups leaves no group, also if a broker is slow. It does
-// not pass.
+// A check that is stopped while students join groups fails, and leaves no group.
 func TestCheckStopped(t *testing.T) {
-	cluster, c := ready(t, "client1", "client2", "client3")
+	kafka, c := ready(t, "client1", "client2", "client3")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	ended := make(chan struct{})
-	cluster.Kfake().ControlKey(kmsg.JoinGroup.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
-		stop()
-		cluster.Kfake().SleepControl(func() {
-			select {
-			case <-ended:
-			case <-time.After(100 * time.Millisecond):
-			}
-		})
-		return nil, nil, false
-	})
-	if found, err := c.check(ctx, c.students); err == nil || errors.Is(err, context.Canceled) {
+	answerNothing(kafka, kmsg.JoinGroup.Int16(), func() bool { stop(); return false })
+	began := time.Now()
+	if found, err := c.check(ctx, c.students); !errors.Is(err, context.Canceled) {
 		t.Errorf("%+v, %v", found, err)
 	}
-	close(ended)
-	groups, err := connectInside(t, cluster).ListGroups(t.Context())
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	groups, err := c.ListGroups(t.Context())
 	if err != nil || len(groups) > 0 {
 		t.Errorf("left behind: %v, %v", groups, err)
 	}
 }
 
-// A check that is stopped while it waits for the brokers does not pass.
-func TestCheckStoppedWaiting(t *testing.T) {
-	cluster, c := ready(t, "client1")
-	cluster.Kfake().ControlKey(kmsg.DescribeLogDirs.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.Kfake().KeepControl()
-		return request.ResponseKind(), nil, true // nothing is open yet
-	})
-	check := exec.Command("enroll", "check", "--auth", c.class.admin())
-	stderr, err := check.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := check.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stopped := false
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		if strings.Contains(lines.Text(), "waiting for the brokers") {
-			check.Process.Signal(syscall.SIGTERM)
-		}
-		stopped = stopped || strings.HasPrefix(lines.Text(), "enroll: stopped before")
-	}
-	var exit *exec.ExitError
-	if err := check.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 || !stopped {
-		t.Errorf("%v, stopped: %v", err, stopped)
-	}
-}
-
-// The check reports the group that an earlier check has left, and does not delete it.
-func TestCheckReportsTraces(t *testing.T) {
-	_, c := ready(t, "client1")
-	earlier := groupPrefix + "earlier"
-	if err := joinAndLeave(t.Context(), t.Context(), c.raw, earlier); err != nil {
-		t.Fatal(err)
-	}
-	found, err := c.check(t.Context(), c.students)
-	if err != nil {
-		t.Fatal(err)
-	}
-	last := found.Cluster[len(found.Cluster)-1]
-	if found.judge(); last.Result != note || !strings.Contains(last.Detail, earlier) || !found.OK {
-		t.Errorf("%+v in %+v", last, found)
-	}
-}
-
 // The check deletes its own message, but never a student's. Behind a student's message it stays.
 func TestCheckKeepsMessages(t *testing.T) {
-	cluster, c := ready(t, "client1", "client2")
-	client, err := cluster.Client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	kafka, c := ready(t, "client1", "client2")
+	client, err := kafka.Client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
 	for partition := range int32(partitions) {
-		if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: "client1", Partition: partition, Value: []byte("a student's")}).FirstErr(); err != nil {
+		if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: "client1", Partition: partition}).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -230,58 +134,17 @@ func TestCheckKeepsMessages(t *testing.T) {
 	}
 	last := found.Cluster[len(found.Cluster)-1]
 	if found.judge(); !found.OK || last.Result != ok || !strings.Contains(last.Detail, "1 of 2 messages") {
-		t.Errorf("%+v", found)
+		t.Errorf("%+v", found.Cluster)
 	}
-	a := connectInside(t, cluster)
-	if first, second := messagesIn(t, a, "client1"), messagesIn(t, a, "client2"); first != partitions+1 || second != 0 {
-		t.Errorf("%d and %d messages, want %d and 0", first, second, partitions+1)
+	first, err1 := c.messagesIn("client1")
+	second, err2 := c.messagesIn("client2")
+	if err := errors.Join(err1, err2); err != nil || first != partitions+1 || second != 0 {
+		t.Errorf("%d and %d messages, want %d and 0: %v", first, second, partitions+1, err)
 	}
-	// The message explains itself to a student who reads it.
-	client.AddConsumeTopics("client1")
-	ctx, cancel := withinAMinute()
-	defer cancel()
-	for read := 0; read <= partitions; read++ {
-		fetches := client.PollRecords(ctx, 1)
-		if err := fetches.Err(); err != nil {
-			t.Fatal(err)
-		}
-		if record := fetches.Records()[0]; string(record.Key) == messageKey && string(record.Value) == messageValue {
-			return
-		}
-	}
-	t.Error("the message is not in the topic")
 }
 
-func connectInside(t *testing.T, cluster *embedded.Cluster) *kadm.Client {
-	t.Helper()
-	client, err := cluster.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return kadm.NewClient(client)
-}
-
-// messagesIn counts the messages in a topic.
-func messagesIn(t *testing.T, a *kadm.Client, topic string) (messages int64) {
-	t.Helper()
-	starts, err := a.ListStartOffsets(t.Context(), topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ends, err := a.ListEndOffsets(t.Context(), topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ends.Each(func(end kadm.ListedOffset) {
-		start, _ := starts.Lookup(end.Topic, end.Partition)
-		messages += end.Offset - start.Offset
-	})
-	return messages
-}
-
-// An embedded cluster always has all copies and leaders.
-func TestCopies(t *testing.T) {
+// An embedded cluster always has all replicas and leaders.
+func TestReplicas(t *testing.T) {
 	partition := func(leader int32, replicas, inSync int) kadm.Metadata {
 		all := []int32{1, 2, 3}
 		return kadm.Metadata{Topics: kadm.TopicDetails{"client1": {Topic: "client1", Partitions: kadm.PartitionDetails{
@@ -293,38 +156,103 @@ func TestCopies(t *testing.T) {
 		want     result
 		detail   string
 	}{
-		"complete":        {partition(1, 3, 3), ok, "all 1 partitions"},
-		"one copy behind": {partition(1, 3, 2), wrong, "1 partitions lack a copy"},
-		"no leader":       {partition(-1, 3, 0), wrong, "1 partitions have no leader"},
+		"complete":           {partition(1, 3, 3), ok, "all 1 partitions"},
+		"one replica behind": {partition(1, 3, 2), wrong, "lack a replica, a broker is down or behind: client1/0"},
+		"no leader":          {partition(-1, 3, 0), wrong, "have no leader, nobody can use them: client1/0"},
 	} {
-		got := copies(test.metadata)
-		if got.Result != test.want || !strings.Contains(got.Detail, test.detail) || test.want == wrong && !strings.Contains(got.Detail, "client1/0") {
+		if got := replicas(test.metadata); got.Result != test.want || !strings.Contains(got.Detail, test.detail) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }
 
 func TestFlawOf(t *testing.T) {
-	topic := func(partitions, replicas int) kadm.TopicDetail {
-		detail := kadm.TopicDetail{Partitions: kadm.PartitionDetails{}}
-		for i := range partitions {
-			detail.Partitions[int32(i)] = kadm.PartitionDetail{Replicas: make([]int32, replicas)}
-		}
-		return detail
-	}
 	for _, test := range []struct {
 		partitions, replicas, brokers int
-		want                          string
+		flaw                          bool
 	}{
-		{16, 3, 3, ""},
-		{16, 3, 5, ""},
-		{16, 3, 2, ""}, // a broker is down
-		{16, 1, 1, ""},
-		{16, 1, 3, "it has 1 replicas, not 3"},
-		{8, 3, 3, "it has 8 partitions, not 16"},
+		{16, 3, 3, false}, {16, 3, 5, false}, {16, 1, 1, false},
+		{16, 3, 2, false}, // a broker is down
+		{16, 1, 3, true}, {8, 3, 3, true},
 	} {
-		if got := flawOf(topic(test.partitions, test.replicas), test.brokers); got != test.want {
-			t.Errorf("%+v: %q", test, got)
+		topic := kadm.TopicDetail{Partitions: kadm.PartitionDetails{}}
+		for i := range test.partitions {
+			topic.Partitions[int32(i)] = kadm.PartitionDetail{Replicas: make([]int32, test.replicas)}
 		}
+		if err := flawOf(topic, test.brokers); (err != nil) != test.flaw {
+			t.Errorf("%+v: %v", test, err)
+		}
+	}
+}
+
+func TestValidity(t *testing.T) {
+	now := time.Now()
+	for name, test := range map[string]struct {
+		from, until time.Duration // from now on
+		want        result
+		detail      string
+		date        time.Duration
+	}{
+		"good":          {-day, 30 * day, ok, "ends on ", 30 * day},
+		"ends soon":     {-day, 13 * day, note, "ends soon, on ", 13 * day},
+		"has ended":     {-2 * day, -day, wrong, "ended on ", -day},
+		"has not begun": {day, 30 * day, wrong, "begins on ", day},
+	} {
+		got := validity("admin", &x509.Certificate{NotBefore: now.Add(test.from), NotAfter: now.Add(test.until)})
+		if got.Result != test.want || !strings.HasSuffix(got.Detail, test.detail+now.Add(test.date).UTC().Format(time.DateOnly)) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestJudgeRetention(t *testing.T) {
+	for name, test := range map[string]struct {
+		by     map[string][]string
+		want   result
+		detail string
+	}{
+		"all equal":   {map[string][]string{"1h0m0s": {"a", "b"}}, ok, "1h0m0s"},
+		"one differs": {map[string][]string{"1h0m0s": {"a", "b"}, "1m0s": {"c"}}, wrong, "1h0m0s (a, b), 1m0s (c)"},
+		"for ever":    {map[string][]string{"-1 ms": {"a"}}, wrong, "-1 ms"},
+	} {
+		if got := judgeRetention(test.by); got != (finding{"retention", test.want, "messages are kept for " + test.detail}) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestReport(t *testing.T) {
+	r := &report{
+		Cluster: []finding{
+			{"broker 1", ok, "localhost:19093: its certificate ends on 2027-01-01"},
+			{"replicas", wrong, "1 partition lacks \x1b[2Ja replica"},
+		},
+		Students: []*student{
+			{Name: "client1", Expires: "2027-01-01", Certificate: ok, Topic: ok, Write: ok, Read: ok, Others: ok},
+			{Name: "client10", Expires: "2027-01-01", Certificate: ok, Topic: ok, Write: wrong, Read: skipped, Others: ok,
+				Problems: []string{"write: TOPIC_AUTHORIZATION_FAILED"}},
+		},
+	}
+	var text strings.Builder
+	if err := r.writeTable(&text); err != nil {
+		t.Fatal(err)
+	}
+	want := `CLUSTER   RESULT  DETAIL
+broker 1  ok      localhost:19093: its certificate ends on 2027-01-01
+replicas  WRONG   1 partition lacks \x1b[2Ja replica
+
+STUDENT   CERTIFICATE  UNTIL       TOPIC  WRITE  READ  OTHERS  PROBLEMS
+client1   ok           2027-01-01  ok     ok     ok    ok      none
+client10  ok           2027-01-01  ok     WRONG  -     ok      write: TOPIC_AUTHORIZATION_FAILED
+`
+	if text.String() != want {
+		t.Errorf("printed\n%s\nwant\n%s", text.String(), want)
+	}
+	if got := r.judge(); r.OK || !strings.Contains(got, "1 of 2 lines") || !strings.Contains(got, "1 of 2 students") {
+		t.Errorf("%v, %q", r.OK, got)
+	}
+	good := &report{Cluster: []finding{{"traces", note, "left"}}, Students: []*student{{Name: "client1"}}}
+	if good.judge(); !good.OK {
+		t.Error("a note makes a report wrong")
 	}
 }

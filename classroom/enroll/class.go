@@ -1,18 +1,19 @@
 package main
 
 import (
-	"context"
+	"bytes"
+	"cmp"
+	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"time"
-
-	"github.com/gofrs/flock"
+	"unicode/utf8"
 
 	"tkafka/pkg/cli"
 )
@@ -25,102 +26,124 @@ import (
 //	clients/client1/   the credentials of a student, to hand out; clients/client1.zip holds the same
 type class string
 
+// adminName is the user who may do everything: the brokers' settings name it as a super user.
+const adminName = "admin"
+
 func (c class) authority() string          { return filepath.Join(string(c), "ca") }
 func (c class) broker(name string) string  { return filepath.Join(string(c), "brokers", name) }
 func (c class) admin() string              { return filepath.Join(string(c), adminName) }
 func (c class) student(name string) string { return filepath.Join(string(c), "clients", name) }
 
-// lock waits until no other enroll issue makes files in the class. The operating system removes the
-// lock of a killed program.
-func (c class) lock(ctx context.Context) (unlock func() error, err error) {
-	lock := flock.New(filepath.Join(string(c), ".lock"), flock.SetPermissions(0o600))
-	locked, err := lock.TryLock()
-	if err == nil && !locked {
-		cli.Say("%s: waiting for another enroll issue", c)
-		_, err = lock.TryLockContext(ctx, 100*time.Millisecond)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot lock %s: %w", c, err)
-	}
-	return lock.Unlock, nil
-}
-
 // classOf returns the class whose admin has this credentials folder.
 func classOf(admin string) class { return class(filepath.Dir(filepath.Clean(admin))) }
 
-// enrolled returns the students of a class: those of the roster if there is one, otherwise those who
-// have a credentials folder.
-func (c class) enrolled(rosterFile string) ([]string, error) {
-	if rosterFile != "" {
-		list, err := readRoster(rosterFile)
-		if err != nil {
-			return nil, err
-		}
-		return c.accept(list)
-	}
+// students returns the students who have a credentials folder, client9 before client10.
+func (c class) students() ([]string, error) {
 	names, err := folders(c.student(""))
 	if err == nil && len(names) == 0 {
 		err = cli.WithHint(fmt.Errorf("%s: there is no student's folder", c.student("")), "enroll issue makes the folders")
 	}
-	if err != nil {
-		return nil, err
-	}
-	return c.accept(rosterOf(names...))
+	slices.SortFunc(names, func(a, b string) int {
+		const digits = "0123456789"
+		return cmp.Or(cmp.Compare(strings.TrimRight(a, digits), strings.TrimRight(b, digits)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
+	return names, err
 }
 
-// accept returns the students of a roster. If a name cannot be used, it reports all such names and
-// fails. Students may not have the name of a broker: of those that have a folder, and of these nodes.
-func (c class) accept(list roster, nodes ...string) ([]string, error) {
-	existing, err := folders(c.broker(""))
-	if err != nil {
-		return nil, err
-	}
-	names, refusals := list.students(append(existing, nodes...))
-	if len(refusals) == 0 {
-		return names, nil
-	}
-	for _, refusal := range refusals {
-		cli.Say("%s", refusal)
-	}
-	return nil, fmt.Errorf("%d of %d names refused, nothing was done", len(refusals), len(list.lines))
-}
-
-// folders returns the names of the folders in dir, ordered by number. If dir does not exist, there are
-// none.
-func folders(dir string) ([]string, error) {
+// folders returns the names of the folders in dir. If dir does not exist, there are none.
+func folders(dir string) (names []string, err error) {
 	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
-	var names []string
 	for _, entry := range entries {
 		if entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") {
 			names = append(names, entry.Name())
 		}
 	}
-	slices.SortFunc(names, byNumber)
-	return names, nil
+	return names, err
 }
 
-// each does the work for the numbers below count, several at once. It starts no more work after an error
-// or the end of the context, and returns the first error.
-func each(ctx context.Context, atOnce, count int, work func(context.Context, int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	slots := make(chan struct{}, atOnce)
-	var running sync.WaitGroup
-	for i := range count {
-		slots <- struct{}{}
-		if ctx.Err() != nil {
-			break
-		}
-		running.Go(func() {
-			defer func() { <-slots }()
-			if err := work(ctx, i); err != nil {
-				cancel(err)
-			}
-		})
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// nameRule is the rule for the names of students and of brokers. Such a name is a folder, a Kafka topic, a
+// host and a user: the rule ssl.principal.mapping.rules of the brokers does not change it. A certificate
+// allows 64 characters.
+var nameRule = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$`)
+
+// usable returns the names in lower case, as the brokers see them. If names cannot be used, or are taken, it
+// prints each of them, and fails.
+func usable(names []string, taken ...string) ([]string, error) {
+	all := append([]string{adminName}, taken...)
+	used := make(map[string]bool)
+	for _, name := range all {
+		used[name] = true
 	}
-	running.Wait()
-	return context.Cause(ctx)
+	var accepted []string
+	for _, written := range names {
+		name := strings.ToLower(written)
+		switch {
+		case !nameRule.MatchString(name):
+			cli.Say("%q is not a name: it has letters, digits and, between them, dots and hyphens, at most 64", written)
+		case used[name]:
+			cli.Say("%q is the name of the admin, of a broker or of a student already", written)
+		default:
+			used[name] = true
+			accepted = append(accepted, name)
+		}
+	}
+	if refused := len(names) - len(accepted); refused > 0 {
+		return nil, fmt.Errorf("%d of %d names refused, nothing was done", refused, len(names))
+	}
+	return accepted, nil
+}
+
+// readRoster reads a file with one name per line, or a CSV file with a column "name". It ignores empty lines
+// and lines that begin with #.
+func readRoster(path string) (names []string, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // spreadsheets begin a UTF-8 file with it
+	if !utf8.Valid(text) {
+		return nil, cli.WithHint(fmt.Errorf("%s: the text is not UTF-8", path), "save the file as UTF-8")
+	}
+	reader := csv.NewReader(bytes.NewReader(text))
+	reader.Comment = '#'
+	reader.FieldsPerRecord = -1 // rows may have different lengths
+	header, _, _ := bytes.Cut(text, []byte("\n"))
+	for _, separator := range ";\t" { // spreadsheets write these, too
+		if bytes.ContainsRune(header, separator) {
+			reader.Comma = separator
+		}
+	}
+	column := -1
+	for {
+		record, err := reader.Read()
+		switch {
+		case err == io.EOF && len(names) == 0:
+			return nil, fmt.Errorf("%s: there is no name in it", path)
+		case err == io.EOF:
+			return names, nil
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", path, err) // it contains the line number
+		case column < 0:
+			column = slices.IndexFunc(record, func(title string) bool { return strings.EqualFold(strings.TrimSpace(title), "name") })
+			if column >= 0 {
+				continue
+			}
+			if len(record) > 1 {
+				return nil, cli.WithHint(fmt.Errorf("%s: no column has the name \"name\"", path),
+					"the first line must be a header, such as id,name")
+			}
+			column = 0 // a list of names
+		}
+		if strings.TrimSpace(strings.Join(record, "")) != "" { // spreadsheets write an empty row as ;;;
+			names = append(names, strings.TrimSpace(append(record, make([]string, column+1)...)[column]))
+		}
+	}
 }

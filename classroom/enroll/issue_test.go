@@ -1,146 +1,124 @@
 package main
 
 import (
-	"bufio"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
 )
 
-// smallClass is a class of one student on one broker.
-func smallClass(t *testing.T) *options {
-	t.Helper()
-	return &options{class: class(filepath.Join(t.TempDir(), "creds")), students: []string{"client1"},
-		nodes: []string{"kafka-1"}, hosts: []string{"localhost", "::1"}, brokers: []string{"localhost:1"},
-		lifetime: day, password: "cc2023"}
-}
-
-func issueAll(t *testing.T, o *options) {
-	t.Helper()
-	if err := o.issue(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// A broker and a student accept each other's certificates (ssl.client.auth=required).
-func TestBrokerAcceptsStudent(t *testing.T) {
-	o := smallClass(t)
-	issueAll(t, o)
-	broker, err := tlsconf.Load(o.class.broker("kafka-1"), o.password, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	student, err := tlsconf.Load(o.class.student("client1"), o.password, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	chain, err := chainOf(broker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, host := range []string{"localhost", "::1", "kafka-1"} {
-		if err := chain[0].VerifyHostname(host); err != nil {
-			t.Error(err)
-		}
-	}
-	ca, err := o.authority()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !ca.Cert().NotAfter.After(chain[0].NotAfter) {
-		t.Error("the authority ends before what it signed")
-	}
-
-	identity, err := broker.GetClientCertificate(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", ca.MutualTLS(*identity))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	accepted := make(chan string, 1)
-	go func() {
-		defer close(accepted)
-		conn, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		secured := conn.(*tls.Conn)
-		if err := secured.Handshake(); err == nil {
-			accepted <- secured.ConnectionState().PeerCertificates[0].Subject.CommonName
-		}
-	}()
-	conn, err := tls.Dial("tcp", listener.Addr().String(), student)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if name := <-accepted; name != "client1" {
-		t.Errorf("the broker sees %q", name)
-	}
-}
-
-// Java and OpenSSL can read each store.
-func TestToolsReadTheStores(t *testing.T) {
-	o := smallClass(t)
-	issueAll(t, o)
-	for _, tool := range []struct{ command, keystore, truststore string }{
-		{"keytool -list -storepass cc2023 -keystore", "PrivateKeyEntry", "trustedCertEntry"},
-		{"openssl pkcs12 -info -nodes -passin pass:cc2023 -in", "BEGIN PRIVATE KEY", "BEGIN CERTIFICATE"},
+func TestNames(t *testing.T) {
+	for name, usableName := range map[string]bool{
+		"client7": true, "anna.maria": true, "Anna-Maria.B-c": true, "7of9": true, strings.Repeat("a", 64): true,
+		"": false, ".": false, "..": false, ".ssh": false, "anna.": false, "-anna": false, "anna_maria": false,
+		"anna maria": false, "jürgen": false, "anna/../../etc": false, "anna,ou=staff": false, "李": false,
+		strings.Repeat("a", 65): false, "admin": false, "Admin": false, "kafka-1": false,
 	} {
-		words := strings.Fields(tool.command)
-		t.Run(words[0], func(t *testing.T) {
-			if _, err := exec.LookPath(words[0]); err != nil {
-				t.Skipf("%s is not installed", words[0])
-			}
-			for _, folder := range []string{o.class.broker("kafka-1"), o.class.admin(), o.class.student("client1")} {
-				for file, want := range map[string]string{"kafka.keystore.pkcs12": tool.keystore, "kafka.truststore.pkcs12": tool.truststore} {
-					path := filepath.Join(folder, file)
-					output, err := exec.Command(words[0], append(words[1:], path)...).CombinedOutput()
-					if err != nil || !strings.Contains(string(output), want) {
-						t.Errorf("%s: %v, no %s in\n%s", path, err, want, output)
-					}
-				}
-			}
-		})
+		names, err := usable([]string{name}, "kafka-1")
+		if (err == nil) != usableName || err == nil && names[0] != strings.ToLower(name) {
+			t.Errorf("%q: %q, %v", name, names, err)
+		}
+	}
+	if _, err := usable([]string{"anna", "a_b", "bert", "Anna"}); err == nil || !strings.Contains(err.Error(), "2 of 4") {
+		t.Error(err)
 	}
 }
 
-// If issue was killed at any point, it can be run again. Then everything exists, and complete files have
-// not changed.
-func TestIssueAfterKill(t *testing.T) {
-	unset(t)
-	dir := filepath.Join(t.TempDir(), "creds")
-	const students = 60
-	issue := func() *exec.Cmd {
-		return exec.Command("enroll", "issue", "--zip", "--out", dir, "--students", fmt.Sprint(students))
+// The brokers use the whole name as the user.
+func TestPrincipalRule(t *testing.T) {
+	properties, err := os.ReadFile("../../docker/server.properties")
+	if err != nil {
+		t.Fatal(err)
 	}
+	rule := regexp.MustCompile(`(?m)^ssl\.principal\.mapping\.rules=RULE:(\S+)/\$1/L,DEFAULT$`).FindSubmatch(properties)
+	if rule == nil {
+		t.Fatal("docker/server.properties has no such rule")
+	}
+	user := regexp.MustCompile(string(rule[1])).FindStringSubmatch("CN=anna-maria.b-c7")
+	if user == nil || user[1] != "anna-maria.b-c7" {
+		t.Errorf("the user is %q", user)
+	}
+}
+
+func TestRoster(t *testing.T) {
+	for name, test := range map[string]struct {
+		text    string
+		names   string // of the students, or
+		problem string // why there are none
+	}{
+		"a list":                   {"anna\nbert", "anna bert", ""},
+		"from Windows":             {"\ufeffanna\r\n\r\nbert\r\n", "anna bert", ""},
+		"with blanks and comments": {"# spring, 2026\n\n  Anna \n\nbert\n", "Anna bert", ""},
+		"CSV":                      {"id,name\n1,anna\n2,bert\n", "anna bert", ""},
+		"CSV from a spreadsheet":   {"\ufeffNr;Name;Group\r\n1;anna;\"A;B\"\r\n;;\r\n2;bert;\r\n", "anna bert", ""},
+		"CSV with tabs":            {"name\tid\nanna\t1\n", "anna", ""},
+		"CSV of one column":        {"Name\nanna\n", "anna", ""},
+		"CSV without names":        {"id,surname\n1,anna\n", "", "no column has the name"},
+		"a quote that stays open":  {"id,name\n1,\"anna\n", "", "line 2"},
+		"nobody":                   {"# none\n", "", "there is no name"},
+		"UTF-16":                   {"\xff\xfea\x00n\x00", "", "UTF-8"},
+	} {
+		path := filepath.Join(t.TempDir(), "names")
+		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		names, err := readRoster(path)
+		if strings.Join(names, " ") != test.names || err == nil && test.problem != "" || err != nil && !strings.Contains(err.Error(), test.problem) {
+			t.Errorf("%s: %q, %v", name, names, err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "names")
+	os.WriteFile(path, []byte("id,name\n1,anna\n2\n"), 0o600)
+	if names, err := readRoster(path); err != nil || !slices.Equal(names, []string{"anna", ""}) {
+		t.Errorf("a row without a name: %q, %v", names, err)
+	}
+}
+
+func TestStudentsAreTheFolders(t *testing.T) {
+	c := class(t.TempDir())
+	if _, err := c.students(); err == nil || !strings.Contains(err.Error(), "no student's folder") {
+		t.Errorf("without folders: %v", err)
+	}
+	for _, name := range []string{"client10", "client2", ".hidden", "anna"} {
+		if err := os.MkdirAll(c.student(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := c.students()
+	if err != nil || !slices.Equal(names, []string{"anna", "client2", "client10"}) {
+		t.Errorf("%v, %v", names, err)
+	}
+	if got := classOf(c.admin() + "/"); got != c {
+		t.Errorf("the class of its admin is %s", got)
+	}
+}
+
+// If issue was killed at any point, it can be run again. Complete files do not change.
+func TestIssueAfterKill(t *testing.T) {
+	t.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword)
+	dir := filepath.Join(t.TempDir(), "creds")
+	issue := func() *exec.Cmd { return exec.Command("enroll", "issue", "--zip", "--out", dir, "--students", "60") }
 	complete := make(map[string]string)
-	for _, until := range []int{0, 1, 7, 20, 41} {
+	for _, until := range []int{0, 1, 20, 41} {
 		cmd := issue()
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		waitFor(t, func() bool {
-			names, err := folders(class(dir).student(""))
-			return err == nil && len(names) >= until
-		})
+		for made, end := 0, time.Now().Add(time.Minute); made < until && time.Now().Before(end); {
+			names, _ := folders(class(dir).student(""))
+			made = len(names)
+			time.Sleep(100 * time.Microsecond) // there is no event for a new file
+		}
 		cmd.Process.Kill()
-		<-ended
+		cmd.Wait()
 		files, err := look(dir)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)
@@ -151,7 +129,7 @@ func TestIssueAfterKill(t *testing.T) {
 			}
 		}
 		for path, now := range files {
-			if !strings.HasPrefix(filepath.Base(path), ".") { // a file that was not complete yet
+			if !strings.Contains(path, "/.new-") && filepath.Ext(path) != ".zip" { // it was not complete yet
 				complete[path] = now
 			}
 		}
@@ -159,100 +137,17 @@ func TestIssueAfterKill(t *testing.T) {
 	if output, err := issue().CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
-	files, err := look(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, before := range complete {
-		// A zip file is made again if its folder was completed later.
-		if files[path] != before && filepath.Ext(path) != ".zip" {
-			t.Errorf("%s has changed", path)
-		}
-	}
-	for path := range files {
-		if name := filepath.Base(path); strings.HasPrefix(name, ".") && name != ".gitignore" && name != ".lock" {
-			t.Errorf("left behind: %s", path)
-		}
-	}
-	names, err := folders(class(dir).student(""))
-	if err != nil || len(names) != students {
+	names, err := class(dir).students()
+	if err != nil || len(names) != 60 {
 		t.Fatalf("%d students, %v", len(names), err)
 	}
 	for _, name := range names {
-		if _, err := tlsconf.Load(class(dir).student(name), "cc2023", func(flaw error) { t.Error(flaw) }); err != nil {
+		folder := class(dir).student(name)
+		if _, err := tlsconf.Load(folder, settings.DefaultPassword, func(flaw error) { t.Error(flaw) }); err != nil {
 			t.Error(err)
 		}
-		if _, err := os.Stat(class(dir).student(name) + ".zip"); err != nil {
-			t.Error(err)
+		if !exists(folder + ".zip") {
+			t.Errorf("no zip file of %s", name)
 		}
 	}
-}
-
-// If several people issue a class at once, all succeed.
-func TestIssueAtOnce(t *testing.T) {
-	unset(t)
-	for range 5 {
-		dir := filepath.Join(t.TempDir(), "creds")
-		var running sync.WaitGroup
-		for range 3 {
-			running.Go(func() {
-				output, err := exec.Command("enroll", "issue", "--out", dir, "--students", "1").CombinedOutput()
-				if err != nil {
-					t.Errorf("%v\n%s", err, output)
-				}
-			})
-		}
-		running.Wait()
-	}
-}
-
-// Only one works at a time. Another one waits, and then does what is missing.
-func TestIssueWaits(t *testing.T) {
-	unset(t)
-	c := class(mkdir(t, filepath.Join(t.TempDir(), "creds")))
-	unlock, err := c.lock(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("enroll", "issue", "--out", string(c), "--students", "1")
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(stderr)
-	if !lines.Scan() || !strings.HasSuffix(lines.Text(), "waiting for another enroll issue") {
-		t.Errorf("got %q", lines.Text())
-	}
-	if exists(c.authority()) {
-		t.Error("it has not waited")
-	}
-	if err := unlock(); err != nil {
-		t.Fatal(err)
-	}
-	for lines.Scan() {
-	}
-	if err := cmd.Wait(); err != nil || !exists(c.student("client1")) {
-		t.Errorf("it has not made the class: %v", err)
-	}
-}
-
-func waitFor(t *testing.T, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !done(); {
-		if time.Now().After(end) {
-			t.Fatal("nothing changed for a minute")
-		}
-		time.Sleep(100 * time.Microsecond) // there is no event for a new file
-	}
-}
-
-func mkdir(t *testing.T, dir string) string {
-	t.Helper()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }

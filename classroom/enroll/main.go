@@ -12,10 +12,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"golang.org/x/term"
+
 	"tkafka/pkg/cli"
 )
 
@@ -24,12 +24,12 @@ func main() {
 	if len(os.Args) > 1 && commands[os.Args[1]] != nil {
 		commands[os.Args[1]]()
 	}
-	cli.Run("issue|apply|check|remove",
-		"Prepares a cluster for a class: credentials, topics and rights. Each command has its own --help.\n\n"+
-			"  enroll issue --students 300 --zip\n"+
-			"  enroll apply --auth creds/admin\n"+
-			"  enroll check --auth creds/admin\n"+
-			"  enroll remove client7 --auth creds/admin",
+	cli.Run("issue|apply|check|remove", `Prepares a cluster for a class: credentials, topics and rights. Each command has its own --help.
+
+  enroll issue --students 300 --zip
+  enroll apply --auth creds/admin
+  enroll check --auth creds/admin
+  enroll remove client7 --yes --auth creds/admin`,
 		func(context.Context, []string) error {
 			return &cli.Misuse{Problem: "the command must come first"} // enroll --flag issue
 		})
@@ -41,17 +41,15 @@ func run(usage, about string, command func(ctx context.Context, args []string) e
 	cli.Run(usage, about, func(ctx context.Context, args []string) error {
 		err := command(ctx, args)
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			return errStopped
+			return cli.WithHint(errors.New("stopped before the work was done"), "run the same command again")
 		}
 		return err
 	})
 }
 
-var errStopped = cli.WithHint(errors.New("stopped before the work was done"), "run the same command again")
-
-// progress shows on the last line of a terminal how far the work is. cli.Bottom("") removes it.
-func progress(format string, args ...any) {
+// progress shows on the last line of a terminal how far the work is. An empty text removes it.
+func progress(text string) {
 	if term.IsTerminal(int(os.Stderr.Fd())) {
-		cli.Bottom(fmt.Sprintf(format, args...))
+		cli.Bottom(text)
 	}
 }

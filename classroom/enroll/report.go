@@ -30,9 +30,9 @@ type finding struct {
 
 // report is what enroll check has found.
 type report struct {
-	OK       bool            `json:"ok"`
-	Cluster  []finding       `json:"cluster"`
-	Students []studentResult `json:"students"`
+	OK       bool       `json:"ok"`
+	Cluster  []finding  `json:"cluster"`
+	Students []*student `json:"students"`
 }
 
 // judge sets OK, and returns a summary.
@@ -65,21 +65,28 @@ func (r *report) writeJSON(w io.Writer) error {
 // in it.
 func (r *report) writeTable(w io.Writer) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(cells ...string) {
-		for i, cell := range cells { // a cell can contain text from a broker
-			cells[i] = strings.ReplaceAll(string(cli.Escape([]byte(cell))), "\t", " ")
-		}
-		fmt.Fprintln(columns, strings.Join(cells, "\t"))
+	row := func(cells ...any) {
+		format := strings.Repeat("\t%v", len(cells))[1:]
+		text := strings.ReplaceAll(fmt.Sprintf(format, cells...), "\n", " ")
+		fmt.Fprintf(columns, "%s\n", cli.Escape([]byte(text))) // it can contain text from a broker
 	}
 	row("CLUSTER", "RESULT", "DETAIL")
 	for _, f := range r.Cluster {
-		row(f.What, string(f.Result), f.Detail)
+		row(f.What, f.Result, f.Detail)
 	}
 	row("")
-	row("STUDENT", "CERTIFICATE", "UNTIL", "TOPIC", "WRITE", "READ", "OTHERS", "GROUP", "PROBLEMS")
+	row("STUDENT", "CERTIFICATE", "UNTIL", "TOPIC", "WRITE", "READ", "OTHERS", "PROBLEMS")
 	for _, s := range r.Students {
-		row(s.Student, string(s.Certificate), s.Expires, string(s.Topic), string(s.Write), string(s.Read),
-			string(s.Others), string(s.Group), cmp.Or(strings.Join(s.Problems, "; "), "none"))
+		row(s.Name, s.Certificate, s.Expires, s.Topic, s.Write, s.Read, s.Others, cmp.Or(strings.Join(s.Problems, "; "), "none"))
 	}
 	return columns.Flush()
+}
+
+// few lists the first of many names.
+func few(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }
