@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"tkafka/pkg/terminal"
+	"tkafka/pkg/cli"
 	"tkafka/pkg/trial"
 )
 
@@ -50,7 +50,7 @@ func (r *report) print(out io.Writer) error {
 		fmt.Fprintf(&text, "\na new group begins at %s", begins)
 	}
 	fmt.Fprintf(&text, "\nverdict: %s (seed %d, %.0f s)\n", r.Verdict, r.Seed, r.Seconds)
-	_, err := out.Write(terminal.EscapeLines([]byte(text.String())))
+	_, err := out.Write(cli.Escape([]byte(text.String())))
 	return err
 }
 

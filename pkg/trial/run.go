@@ -13,8 +13,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tkafka/pkg/cli"
 	"tkafka/pkg/process"
-	"tkafka/pkg/terminal"
 )
 
 // limits are how long a trial waits. It never waits longer than it needs.
@@ -313,7 +313,7 @@ func lastLines(w *worker) string {
 	var text []string
 	for _, line := range lines {
 		const width = 200
-		text = append(text, strings.TrimSpace(string(terminal.Escape([]byte(line[:min(len(line), width)])))))
+		text = append(text, strings.TrimSpace(string(cli.Escape([]byte(line[:min(len(line), width)])))))
 	}
 	end := strings.ReplaceAll(strings.Join(text, " / "), w.folder+"/", "")
 	return fmt.Sprintf("; the end of its %s: %q", name, end)
