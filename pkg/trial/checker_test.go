@@ -13,7 +13,7 @@ const ms = time.Millisecond
 // sent is a workload of one partition and one key, of the messages 0, 1, 2 and so on.
 func sent(n int) (all []Message) {
 	for i := range n {
-		all = append(all, Message{Number: i, Key: "k", Partition: 3, Offset: int64(10 + i), Sent: time.Duration(i) * 10 * ms, Required: true})
+		all = append(all, Message{Record: Record{Number: i, Key: "k", Partition: 3, Offset: int64(10 + i)}, Sent: time.Duration(i) * 10 * ms, Required: true})
 	}
 	return all
 }
@@ -44,21 +44,21 @@ func TestCheckReading(t *testing.T) {
 		{"of another workload", Reading{Sent: sent(2), Printed: prints("process 1", 0, 7, 0, 1)}, "2/2 0 0 0", "", ""},
 		{"committed before it was printed", Reading{
 			Sent: sent(4), Printed: append(prints("process 1", 0, 0), prints("process 2", 500*ms, 2, 3)...),
-			Committed: map[int32]int64{3: 14}, Known: true,
-			Events: []Event{{200 * ms, "process 1 was killed"}, {300 * ms, "process 2 was started"}, {600 * ms, "process 2 was stopped"}},
+			Committed: map[int32]int64{3: 14},
+			Events:    []Event{{200 * ms, "process 1 was killed"}, {300 * ms, "process 2 was started"}, {600 * ms, "process 2 was stopped"}},
 		}, "3/4 1 0 0", LostCommitted, "judge-000001 (partition 3, offset 11): never printed; sent at 0.01 s; " +
 			"process 1 printed judge-000000, before it in this partition, at 0.00 s; process 1 was killed at 0.20 s; " +
 			"process 2 printed judge-000002, after it in this partition, at 0.50 s; " +
 			"the committed offset is 14, so the group does not read it again"},
 		{"no committed offset to continue at", Reading{
-			Sent: sent(3), Printed: append(prints("process 1", 0, 0), prints("process 2", 500*ms, 2)...), Known: true,
+			Sent: sent(3), Printed: append(prints("process 1", 0, 0), prints("process 2", 500*ms, 2)...), Committed: map[int32]int64{},
 			Starts: []Start{{"process 1", 0, map[int32]int64{}}, {"process 2", 300 * ms, map[int32]int64{1: 5}}},
 		}, "2/3 1 0 0", LostAtReset, "judge-000001 (partition 3, offset 11): never printed; sent at 0.01 s; " +
 			"process 1 printed judge-000000, before it in this partition, at 0.00 s; " +
 			"process 2 printed judge-000002, after it in this partition, at 0.50 s; " +
 			"when process 2 started at 0.30 s, the group had no committed offset for the partition; " +
 			"the group has no committed offset for the partition"},
-		{"a gap", Reading{Sent: sent(3), Printed: prints("process 1", 0, 0, 2), Committed: map[int32]int64{3: 11}, Known: true},
+		{"a gap", Reading{Sent: sent(3), Printed: prints("process 1", 0, 0, 2), Committed: map[int32]int64{3: 11}},
 			"2/3 1 0 0", LostGap, "judge-000001 (partition 3, offset 11): never printed; sent at 0.01 s; " +
 				"process 1 printed judge-000000, before it in this partition, at 0.00 s; " +
 				"process 1 printed judge-000002, after it in this partition, at 0.01 s"},
@@ -66,7 +66,7 @@ func TestCheckReading(t *testing.T) {
 			"1/2 1 0 0", LostWaiting, "judge-000001 (partition 3, offset 11): never printed; sent at 0.01 s; " +
 				"process 1 printed judge-000000, before it in this partition, at 0.00 s; the committed offsets are not known"},
 		{"a later message of another partition is no gap", Reading{
-			Sent: []Message{sent(2)[0], other(sent(2)[1], 4, "other")}, Printed: prints("process 1", 0, 1), Known: true, Committed: map[int32]int64{3: 0, 4: 0},
+			Sent: []Message{sent(2)[0], other(sent(2)[1], 4, "other")}, Printed: prints("process 1", 0, 1), Committed: map[int32]int64{3: 0, 4: 0},
 		}, "1/2 1 0 0", LostWaiting, "judge-000000 (partition 3, offset 10): never printed; sent at 0.00 s"},
 		{"twice by one", Reading{Sent: sent(2), Printed: prints("process 1", 0, 0, 1, 1)}, "2/2 0 1 0", TwiceInOne,
 			"judge-000001 (partition 3, offset 11): printed by process 1 at 0.01 s and by process 1 at 0.02 s"},
@@ -110,7 +110,7 @@ func TestCheckWriting(t *testing.T) {
 	record := func(number int, partition int32, offset int64, key string) Record {
 		return Record{Number: number, Key: key, Keyless: key == "", Partition: partition, Offset: offset}
 	}
-	lines := []int{0, 1, 2}
+	const lines = 3
 	all := []Record{record(0, 1, 0, ""), record(1, 1, 1, ""), record(2, 2, 0, "")}
 	for _, test := range []struct {
 		name    string
@@ -124,14 +124,14 @@ func TestCheckWriting(t *testing.T) {
 		{"stopped, and not reported", Writing{Lines: lines, Records: all[:2], Partial: true, Reported: []Report{{Line: "ok", Number: 0}}},
 			"1/1 0 0 0", "", ""},
 		{"stopped, and nothing reported", Writing{Lines: lines, Records: all[:2], Partial: true}, "2/2 0 0 0", "", ""},
-		{"stopped, and reported", Writing{Lines: lines, Records: all[:2], Partial: true, Reported: reportIn("sent judge-000002")},
+		{"stopped, and reported", Writing{Lines: lines, Records: all[:2], Partial: true, Reported: reportsIn("sent judge-000002")},
 			"0/1 1 0 0", NotDelivered, `judge-000002: line 3 is not in the topic, but the program printed "sent judge-000002"`},
 		{"stopped, and a place reported", Writing{Lines: lines, Records: all[:2], Partial: true,
-			Reported: append(reportIn("partition 1, offset 1"), reportIn("partition 9, offset 0")...)}, "1/2 1 0 0", NotDelivered,
+			Reported: append(reportsIn("partition 1, offset 1"), reportsIn("partition 9, offset 0")...)}, "1/2 1 0 0", NotDelivered,
 			`a message (partition 9, offset 0): no line is there, but the program printed "partition 9, offset 0"`},
-		{"stopped, and a count reported", Writing{Lines: lines, Records: all[:2], Partial: true, Reported: reportIn("x: 3 messages delivered in 2 s")},
+		{"stopped, and a count reported", Writing{Lines: lines, Records: all[:2], Partial: true, Reported: reportsIn("x: 3 messages delivered in 2 s")},
 			"2/3 1 0 0", NotDelivered, `some messages: 2 lines are in the topic, but the program printed "x: 3 messages delivered in 2 s"`},
-		{"stopped, and the right count reported", Writing{Lines: lines, Records: all[:2], Partial: true, Reported: reportIn("2 messages delivered")},
+		{"stopped, and the right count reported", Writing{Lines: lines, Records: all[:2], Partial: true, Reported: reportsIn("2 messages delivered")},
 			"2/2 0 0 0", "", ""},
 		{"twice", Writing{Lines: lines, Records: append(slices.Clone(all), record(1, 5, 7, ""))}, "3/3 0 1 0", TwiceInTopic,
 			"judge-000001 (partition 1, offset 1): line 2 is in the topic 2 times: partition 1, offset 1; partition 5, offset 7"},
