@@ -8,70 +8,64 @@ import (
 	"time"
 )
 
-// Record is a message in the topic.
-type Record struct {
-	Number    int
-	Key       string
-	Keyless   bool
-	Partition int32
-	Offset    int64
+// facts are what is known about a trial at its end. All times are since its start.
+type facts struct {
+	messages  []message // by number
+	prints    []printed // by time
+	reports   []report
+	starts    []start
+	events    []event
+	committed map[int32]int64 // the offsets of the group; nil: there is no group
+	records   []record        // of a producer
+	partial   bool            // the producer was stopped: a line that it has not reported may be missing
 }
 
-// Message is a message for a consumer, or a line for a producer.
-type Message struct {
-	Record
-	Sent     time.Duration // since the start of the trial
-	Required bool          // the program must print it, because it was ready when the message was sent
-	times    int           // that it was printed
+// record is a message in the topic.
+type record struct {
+	number    int
+	key       string
+	keyless   bool
+	partition int32
+	offset    int64 // -1: the cluster does not have it
 }
 
-// Print is a message that a process has printed.
-type Print struct {
-	Number  int
-	Process string
-	At      time.Duration // since the start of the trial
+// message is a message for a consumer, or a line for a producer.
+type message struct {
+	record
+	sent     time.Duration
+	required bool // the program must print it, because it was ready when the message was sent
+	times    int  // that it was printed
 }
 
-// Event is something that happened to a process or a broker.
-type Event struct {
-	At   time.Duration
-	Text string // "process 1 was killed"
+// printed is a message that a process has printed.
+type printed struct {
+	number  int
+	process string
+	at      time.Duration
 }
 
-// Start is the start of a process, with the committed offsets of its group at that time.
-type Start struct {
-	Process   string
-	At        time.Duration
-	Committed map[int32]int64
-}
-
-// Reading is what is known about a consumer at the end of a trial.
-type Reading struct {
-	Sent      []Message       // those that the cluster has, in the order of their numbers
-	Printed   []Print         // in the order of time
-	Committed map[int32]int64 // nil: there is no group
-	Starts    []Start
-	Events    []Event
-}
-
-// Report is a line in which a program reports a delivery: of a message by its text, of a message by its
+// report is a line in which a producer reports a delivery: of a message by its text, of a message by its
 // place, or of a number of messages.
-type Report struct {
-	Line      string
-	Number    int // -1: not by its text
-	Place     bool
-	Partition int32
-	Offset    int64
-	Count     int // 0: one message
+type report struct {
+	line      string
+	number    int // -1: not by its text
+	place     bool
+	partition int32
+	offset    int64
+	count     int // 0: one message
 }
 
-// Writing is what is known about a producer at the end of a trial.
-type Writing struct {
-	Lines    int // on its standard input: the messages 0, 1, 2 and so on
-	Records  []Record
-	Reported []Report // what it printed about deliveries
-	Partial  bool     // it was stopped: a line that it has not reported may be missing
-	Events   []Event
+// start is the start of a process, with the committed offsets of its group at that time.
+type start struct {
+	process   string
+	at        time.Duration
+	committed map[int32]int64
+}
+
+// event is something that happened to a process or a broker, such as "process 1 was killed".
+type event struct {
+	at   time.Duration
+	text string
 }
 
 // Kind is what is wrong with a message.
@@ -127,85 +121,79 @@ func (f *Findings) dropUnread() int {
 	return before - len(f.Lost)
 }
 
-func (r Record) finding(kind Kind, format string, args ...any) Finding {
-	return Finding{kind, textOf(r.Number), r.Partition, r.Offset, fmt.Sprintf(format, args...)}
+func (r record) finding(kind Kind, format string, args ...any) Finding {
+	return Finding{kind, textOf(r.number), r.partition, r.offset, fmt.Sprintf(format, args...)}
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
 
-// Check finds the messages that are lost, printed twice, or out of order for their key.
-func (r *Reading) Check() (f Findings) {
-	prints := make(map[int][]Print)
-	last := make(map[string]Print) // of each process
-	for _, p := range r.Printed {
-		prints[p.Number] = append(prints[p.Number], p)
-		last[p.Process] = p
+// checkConsumer finds the messages that are lost, printed twice, or out of order for their key.
+func (f *facts) checkConsumer() (found Findings) {
+	prints := make(map[int][]printed)
+	last := make(map[string]printed) // of each process
+	for _, p := range f.prints {
+		prints[p.number] = append(prints[p.number], p)
+		last[p.process] = p
 	}
-	for _, m := range r.Sent {
-		p := prints[m.Number]
-		if m.Required {
-			f.Sent++
-			f.Arrived += min(1, len(p))
+	for _, m := range f.messages {
+		p := prints[m.number]
+		if m.offset < 0 {
+			continue
+		}
+		if m.required {
+			found.Sent++
+			found.Arrived += min(1, len(p))
 		}
 		switch {
-		case len(p) == 0 && m.Required:
-			f.Lost = append(f.Lost, r.lost(m, prints))
-		case len(p) == 2 && p[0] == last[p[0].Process] && p[1].Process != p[0].Process:
-			// A program prints, works, and then commits. A clean stop may come in between, once.
-			f.Twice = append(f.Twice, m.finding(Interrupted, "%s", times(p)))
+		case len(p) == 0 && m.required:
+			found.Lost = append(found.Lost, f.lost(m, prints))
 		case len(p) > 1:
-			kind := TwiceInOne
-			if slices.ContainsFunc(p, func(other Print) bool { return other.Process != p[0].Process }) {
-				kind = TwiceInTwo
-			}
-			f.Twice = append(f.Twice, m.finding(kind, "%s", times(p)))
+			found.Twice = append(found.Twice, m.twice(p, last))
 		}
 	}
-	f.OutOfOrder = r.disorder()
-	return f
+	found.OutOfOrder = f.swapped()
+	return found
 }
 
 // lost explains why a message was not printed.
-func (r *Reading) lost(m Message, prints map[int][]Print) Finding {
-	var before, after *Print // of the same partition: the neighbours that were printed
-	for _, other := range r.Sent {
-		switch p := prints[other.Number]; {
-		case len(p) == 0 || other.Partition != m.Partition:
-		case other.Offset < m.Offset:
+func (f *facts) lost(m message, prints map[int][]printed) Finding {
+	var before, after *printed // of the same partition: the neighbours that were printed
+	for _, other := range f.messages {
+		switch p := prints[other.number]; {
+		case len(p) == 0 || other.partition != m.partition:
+		case other.offset < m.offset:
 			before = &p[0]
 		case after == nil:
 			after = &p[0]
 		}
 	}
-	seen := "never printed; sent at " + seconds(m.Sent)
-	neighbour := func(word string, p *Print) {
+	seen, since := "never printed; sent at "+seconds(m.sent), m.sent
+	neighbour := func(word string, p *printed) {
 		if p != nil {
-			seen += fmt.Sprintf("; %s printed %s, %s it in this partition, at %s", p.Process, textOf(p.Number), word, seconds(p.At))
+			seen += fmt.Sprintf("; %s printed %s, %s it in this partition, at %s", p.process, textOf(p.number), word, seconds(p.at))
 		}
 	}
-	neighbour("before", before)
-	// The first event after the message was sent and the one before it was printed explains it, but not a start.
-	since := m.Sent
-	if before != nil {
-		since = max(since, before.At)
+	if neighbour("before", before); before != nil {
+		since = max(since, before.at)
 	}
-	if at := slices.IndexFunc(r.Events, func(e Event) bool { return e.At >= since && !strings.HasSuffix(e.Text, wasStarted) }); at >= 0 {
-		seen += fmt.Sprintf("; %s at %s", r.Events[at].Text, seconds(r.Events[at].At))
+	// The first event since then explains the loss, but not the start of a process: what came before it does.
+	if at := slices.IndexFunc(f.events, func(e event) bool { return e.at >= since && !strings.HasSuffix(e.text, wasStarted) }); at >= 0 {
+		seen += fmt.Sprintf("; %s at %s", f.events[at].text, seconds(f.events[at].at))
 	}
 	neighbour("after", after)
 
 	kind := LostWaiting
-	committed, has := r.Committed[m.Partition]
-	if reset := r.resetAt(m, after); reset != nil {
+	committed, has := f.committed[m.partition]
+	if reset := f.resetAt(m, after); reset != nil {
 		kind = LostAtReset
-		seen += fmt.Sprintf("; when %s started at %s, the group had no committed offset for the partition", reset.Process, seconds(reset.At))
-	} else if committed > m.Offset {
+		seen += fmt.Sprintf("; when %s started at %s, the group had no committed offset for the partition", reset.process, seconds(reset.at))
+	} else if committed > m.offset {
 		kind = LostCommitted
 		seen += fmt.Sprintf("; the committed offset is %d, so the group does not read it again", committed)
 	} else if after != nil {
 		kind = LostGap
 	}
-	if r.Committed == nil {
+	if f.committed == nil {
 		seen += "; the committed offsets are not known"
 	} else if !has {
 		seen += "; the group has no committed offset for the partition"
@@ -216,11 +204,11 @@ func (r *Reading) lost(m Message, prints map[int][]Print) Finding {
 // resetAt returns the start of a later process that found no committed offset for the partition, and
 // began behind the message. After is the first message behind it that was printed. If there is none, the
 // last process began behind all of them.
-func (r *Reading) resetAt(m Message, after *Print) *Start {
-	for i := 1; i < len(r.Starts); i++ {
-		s := &r.Starts[i]
-		_, has := s.Committed[m.Partition]
-		behind := m.Sent <= s.At || after != nil && after.Process == s.Process || after == nil && i == len(r.Starts)-1
+func (f *facts) resetAt(m message, after *printed) *start {
+	for i := 1; i < len(f.starts); i++ {
+		s := &f.starts[i]
+		_, has := s.committed[m.partition]
+		behind := m.sent <= s.at || after != nil && after.process == s.process || after == nil && i == len(f.starts)-1
 		if !has && behind {
 			return s
 		}
@@ -228,144 +216,142 @@ func (r *Reading) resetAt(m Message, after *Print) *Start {
 	return nil
 }
 
-func times(prints []Print) string {
+// twice describes a message that was printed more than once. Last is what each process printed last.
+func (m message) twice(prints []printed, last map[string]printed) Finding {
+	kind, first := TwiceInOne, prints[0]
 	var times []string
 	for _, p := range prints {
-		times = append(times, fmt.Sprintf("by %s at %s", p.Process, seconds(p.At)))
+		times = append(times, fmt.Sprintf("by %s at %s", p.process, seconds(p.at)))
+		if p.process != first.process {
+			kind = TwiceInTwo
+		}
+	}
+	if kind == TwiceInTwo && len(prints) == 2 && first == last[first.process] {
+		kind = Interrupted // a program prints, works, and then commits: a clean stop may come in between, once
 	}
 	const most = 4
 	if len(times) > most {
 		times = append(times[:most], fmt.Sprintf("and %d times more", len(times)-most))
 	}
-	return "printed " + strings.Join(times, " and ")
+	return m.finding(kind, "printed %s", strings.Join(times, " and "))
 }
 
 // orderSlack is how much later than it was printed a line may be seen. Lines of two processes come through
 // two pipes, so their order is known only from this difference on.
 const orderSlack = 500 * time.Millisecond
 
-// disorder finds messages that were printed first after a later message of their key. A message that
-// comes again, after its group went back to an earlier offset, is not out of order: it came twice.
-func (r *Reading) disorder() (found []Finding) {
-	unseen := make(map[int]Message)
-	for _, m := range r.Sent {
-		unseen[m.Number] = m
-	}
-	type printed struct {
-		Print
-		offset int64
-	}
+// swapped finds messages that were printed first after a later message of their key. A message that comes
+// again, after its group went back to an earlier offset, is not out of order: it came twice.
+func (f *facts) swapped() (found []Finding) {
+	seen := make(map[int]bool)
 	latest := make(map[string]printed) // by key: the latest message that was printed
-	for _, p := range r.Printed {
-		m, ok := unseen[p.Number]
-		if !ok {
+	for _, p := range f.prints {
+		if p.number >= len(f.messages) || seen[p.number] {
 			continue
 		}
-		delete(unseen, p.Number)
-		if last, any := latest[m.Key]; !any || last.offset < m.Offset {
-			latest[m.Key] = printed{p, m.Offset}
-		} else if last.Process == p.Process || p.At-last.At > orderSlack {
+		seen[p.number] = true
+		m := f.messages[p.number]
+		last, any := latest[m.key]
+		if !any || f.messages[last.number].offset < m.offset {
+			latest[m.key] = p
+		} else if last.process == p.process || p.at-last.at > orderSlack {
 			found = append(found, m.finding(OutOfOrder, "printed by %s at %s, after %s at offset %d, which %s printed at %s; both have the key %s",
-				p.Process, seconds(p.At), textOf(last.Number), last.offset, last.Process, seconds(last.At), m.Key))
+				p.process, seconds(p.at), textOf(last.number), f.messages[last.number].offset, last.process, seconds(last.at), m.key))
 		}
 	}
 	return found
 }
 
-// Check finds the lines that are missing in the topic, there twice, or out of order.
-func (w *Writing) Check() (f Findings) {
-	slices.SortFunc(w.Records, func(a, b Record) int {
-		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
+// checkProducer finds the lines that are missing in the topic, there twice, or out of order.
+func (f *facts) checkProducer() (found Findings) {
+	slices.SortFunc(f.records, func(a, b record) int {
+		return cmp.Or(cmp.Compare(a.partition, b.partition), cmp.Compare(a.offset, b.offset))
 	})
-	places := make(map[int][]Record)
-	for _, record := range w.Records {
-		places[record.Number] = append(places[record.Number], record)
+	places := make(map[int][]record)
+	for _, r := range f.records {
+		places[r.number] = append(places[r.number], r)
 	}
 	reported := make(map[int]string)
-	for _, report := range w.Reported {
-		w.checkReport(&f, report, len(places))
-		reported[report.Number] = report.Line
+	for _, report := range f.reports {
+		reported[report.number] = report.line
+		f.checkReport(&found, report, len(places))
 	}
-	for number := range w.Lines {
-		line, isReported := reported[number]
+	for number := range f.messages {
 		there := places[number]
-		required := !w.Partial || isReported || len(w.Reported) == 0 && len(there) > 0
+		line, isReported := reported[number]
+		required := !f.partial || isReported || len(f.reports) == 0 && len(there) > 0
 		if required {
-			f.Sent++
-			f.Arrived += min(1, len(there))
+			found.Sent++
+			found.Arrived += min(1, len(there))
 		}
+		missing := record{number: number, partition: -1, offset: -1}
 		switch {
 		case len(there) > 1:
 			var where []string
-			for _, record := range there {
-				where = append(where, fmt.Sprintf("partition %d, offset %d", record.Partition, record.Offset))
+			for _, r := range there {
+				where = append(where, fmt.Sprintf("partition %d, offset %d", r.partition, r.offset))
 			}
-			f.Twice = append(f.Twice, there[0].finding(TwiceInTopic, "line %d is in the topic %d times: %s", number+1, len(there), strings.Join(where, "; ")))
+			found.Twice = append(found.Twice, there[0].finding(TwiceInTopic, "line %d is in the topic %d times: %s",
+				number+1, len(there), strings.Join(where, "; ")))
 		case len(there) == 0 && isReported:
-			f.Lost = append(f.Lost, Finding{NotDelivered, textOf(number), -1, -1,
-				fmt.Sprintf("line %d is not in the topic, but the program printed %q", number+1, line)})
+			found.Lost = append(found.Lost, missing.finding(NotDelivered, "line %d is not in the topic, but the program printed %q", number+1, line))
 		case len(there) == 0 && required:
-			seen := fmt.Sprintf("line %d of %d is not in the topic", number+1, w.Lines)
-			const most = 2 // the last ones explain it
-			for _, event := range w.Events[max(0, len(w.Events)-most):] {
-				seen += fmt.Sprintf("; %s at %s", event.Text, seconds(event.At))
+			seen := fmt.Sprintf("line %d of %d is not in the topic", number+1, len(f.messages))
+			for _, e := range f.events[max(0, len(f.events)-2):] { // the last ones explain it
+				seen += fmt.Sprintf("; %s at %s", e.text, seconds(e.at))
 			}
-			f.Lost = append(f.Lost, Finding{NotInTopic, textOf(number), -1, -1, seen})
+			found.Lost = append(found.Lost, missing.finding(NotInTopic, "%s", seen))
 		}
 	}
-	f.OutOfOrder = w.disorder()
-	return f
+	found.OutOfOrder = f.disorder()
+	return found
 }
 
-// checkReport checks a report that names no message. Distinct is the number of lines in the topic.
-func (w *Writing) checkReport(f *Findings, report Report, distinct int) {
+// checkReport checks a report that does not name a message. Distinct is the number of lines in the topic.
+func (f *facts) checkReport(found *Findings, report report, distinct int) {
+	lost := func(text string, partition int32, offset int64, seen string) {
+		found.Lost = append(found.Lost, Finding{NotDelivered, text, partition, offset, fmt.Sprintf("%s, but the program printed %q", seen, report.line)})
+	}
 	switch {
-	case report.Place:
-		f.Sent++
-		if slices.ContainsFunc(w.Records, func(r Record) bool { return r.Partition == report.Partition && r.Offset == report.Offset }) {
-			f.Arrived++
+	case report.place:
+		found.Sent++
+		if slices.ContainsFunc(f.records, func(r record) bool { return r.partition == report.partition && r.offset == report.offset }) {
+			found.Arrived++
 		} else {
-			f.Lost = append(f.Lost, Finding{NotDelivered, "a message", report.Partition, report.Offset,
-				fmt.Sprintf("no line is there, but the program printed %q", report.Line)})
+			lost("a message", report.partition, report.offset, "no line is there")
 		}
-	case report.Count > 0 && w.Partial:
-		f.Sent += report.Count
-		f.Arrived += min(report.Count, distinct)
-		if distinct < report.Count {
-			f.Lost = append(f.Lost, Finding{NotDelivered, "some messages", -1, -1,
-				fmt.Sprintf("%d lines are in the topic, but the program printed %q", distinct, report.Line)})
+	case report.count > 0 && f.partial:
+		found.Sent += report.count
+		if found.Arrived += min(report.count, distinct); distinct < report.count {
+			lost("some messages", -1, -1, fmt.Sprintf("%d lines are in the topic", distinct))
 		}
 	}
 }
 
 // disorder finds lines that are behind a later line of the same key. Lines without a key have an order
 // within their partition.
-func (w *Writing) disorder() (found []Finding) {
-	type sequence struct {
-		key       string
-		partition int32 // for records without a key
-	}
+func (f *facts) disorder() (found []Finding) {
 	seen := make(map[int]bool)
-	latest := make(map[sequence]Record)
-	partitions := make(map[string]int32)
-	for _, record := range w.Records {
-		if seen[record.Number] {
+	latest := make(map[string]record) // by key, or by partition
+	for _, r := range f.records {
+		if seen[r.number] {
 			continue // a copy: it is reported as that
 		}
-		seen[record.Number] = true
-		s, name := sequence{record.Key, -1}, "the key "+record.Key
-		if record.Keyless {
-			s, name = sequence{"", record.Partition}, "no key"
-		} else if other, ok := partitions[record.Key]; ok && other != record.Partition {
-			found = append(found, record.finding(OutOfOrder, "the key %s is also in partition %d, so its messages have no order", record.Key, other))
-			continue
-		} else {
-			partitions[record.Key] = record.Partition
+		seen[r.number] = true
+		name := "the key " + r.key
+		sequence := name
+		if r.keyless {
+			name, sequence = "no key", fmt.Sprint("partition ", r.partition)
 		}
-		if last, any := latest[s]; any && last.Number > record.Number {
-			found = append(found, record.finding(OutOfOrder, "it is behind %s at offset %d, which was sent after it; both have %s", textOf(last.Number), last.Offset, name))
-		} else {
-			latest[s] = record
+		last, any := latest[sequence]
+		switch {
+		case any && last.partition != r.partition:
+			found = append(found, r.finding(OutOfOrder, "%s is also in partition %d, so its messages have no order", name, last.partition))
+		case any && last.number > r.number:
+			found = append(found, r.finding(OutOfOrder, "it is behind %s at offset %d, which was sent after it; both have %s",
+				textOf(last.number), last.offset, name))
+		default:
+			latest[sequence] = r
 		}
 	}
 	return found

@@ -47,7 +47,7 @@ func (r *run) ready(w *worker) {
 		r.mu.Lock()
 		for _, m := range r.messages[first:] {
 			if m.times > 0 {
-				delete(missing, int(m.Partition))
+				delete(missing, int(m.partition))
 			}
 		}
 		r.mu.Unlock()
@@ -111,7 +111,7 @@ func startTrial(r *run) {
 		}
 	}
 	for i := range r.messages[:older] { // then it must read all of them
-		r.messages[i].Required = r.result.Begins == "earliest"
+		r.messages[i].required = r.result.Begins == "earliest"
 	}
 	r.mu.Unlock()
 	r.members = len(r.kafka.group().Members)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,6 +26,8 @@ import (
 // The programs below are judged in these tests. One of each kind is correct, and each of the others has
 // one mistake. The trial that is meant for the mistake must find it.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("test.parallel", "8") // most of the time each test waits
 	testscript.Main(m, map[string]func(){"judged": judged})
 }
 

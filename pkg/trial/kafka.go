@@ -108,7 +108,7 @@ func (k *kafka) count() (total int) {
 }
 
 // read returns all messages of the topic. It uses a client of its own, which no fault has met.
-func (k *kafka) read(ctx context.Context) (records []Record, err error) {
+func (k *kafka) read(ctx context.Context) (records []record, err error) {
 	client, err := k.Client(kgo.ConsumeTopics(Topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		return nil, err
@@ -121,10 +121,10 @@ func (k *kafka) read(ctx context.Context) (records []Record, err error) {
 		if err := fetches.Err(); err != nil {
 			return nil, fmt.Errorf("topic %s: %d messages could not be read: %w", Topic, left, err)
 		}
-		for _, record := range fetches.Records() {
+		for _, message := range fetches.Records() {
 			left--
-			for _, number := range numbersIn(string(record.Value)) {
-				records = append(records, Record{number, string(record.Key), record.Key == nil, record.Partition, record.Offset})
+			for _, number := range numbersIn(string(message.Value)) {
+				records = append(records, record{number, string(message.Key), message.Key == nil, message.Partition, message.Offset})
 			}
 		}
 	}

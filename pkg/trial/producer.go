@@ -64,7 +64,7 @@ func (r *run) feed(faults ...func()) {
 		case len(faults) == 0 && (sent >= feedLines || time.Since(began) > feedTime):
 			feeding = false
 		case sent-arrived.n < window, sent < feedLines && idle > 2*time.Second:
-			if err := w.Type(textOf(r.add(Message{})) + "\n"); err != nil {
+			if err := w.Type(textOf(r.add(message{})) + "\n"); err != nil {
 				feeding = false // it has ended
 			}
 		}

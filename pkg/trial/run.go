@@ -25,10 +25,7 @@ type run struct {
 	processes []*worker
 	unload    func() // ends the load
 
-	events       []Event
-	starts       []Start
 	result       Result
-	partial      bool // the producer was stopped before it had sent all lines
 	neverCommits bool // the program has not committed when the trial waited for it
 }
 
@@ -52,9 +49,9 @@ func (w *worker) running() bool {
 
 // event records something that happened, and shows it.
 func (r *run) event(format string, args ...any) {
-	e := Event{r.since(), fmt.Sprintf(format, args...)}
+	e := event{r.since(), fmt.Sprintf(format, args...)}
 	r.events = append(r.events, e)
-	r.say("%s", e.Text)
+	r.say("%s", e.text)
 }
 
 func (r *run) say(format string, args ...any) {
@@ -91,7 +88,7 @@ const (
 func (r *run) start() *worker {
 	w := &worker{Process: r.Command.process(r.kafka, r.folder), name: fmt.Sprintf("process %d", len(r.processes)+1), began: r.since()}
 	w.stopped.Store(r.Producer) // its end is for the checker
-	r.starts = append(r.starts, Start{w.name, w.began, r.kafka.committed()})
+	r.starts = append(r.starts, start{w.name, w.began, r.kafka.committed()})
 	w.Stdout.OnLine = func(line string) { r.print(w.name, line) }
 	if r.Producer {
 		w.Stdout.OnLine = r.report
@@ -244,20 +241,4 @@ func (r *run) close() {
 	if err := r.kafka.restart(); err != nil {
 		r.say("a broker does not run: %v", err)
 	}
-}
-
-// reading is what the checker has to know about a consumer.
-func (r *run) reading() *Reading {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	sent := slices.DeleteFunc(slices.Clone(r.messages), func(m Message) bool { return m.Offset < 0 }) // the cluster does not have them
-	return &Reading{Sent: sent, Printed: r.prints, Committed: r.kafka.committed(), Starts: r.starts, Events: r.events}
-}
-
-// writing is what the checker has to know about a producer.
-func (r *run) writing(records []Record) *Writing {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	records = slices.DeleteFunc(records, func(record Record) bool { return record.Number >= len(r.messages) }) // not ours
-	return &Writing{Lines: len(r.messages), Records: records, Partial: r.partial, Reported: r.reports, Events: r.events}
 }

@@ -132,15 +132,17 @@ func (r *run) perform(t Trial) (err error) {
 	if failure != nil && !errors.As(failure, new(*problem)) {
 		return failure
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.Producer {
-		records, err := r.kafka.read(context.WithoutCancel(r.ctx))
-		if err != nil {
+		if r.records, err = r.kafka.read(context.WithoutCancel(r.ctx)); err != nil {
 			return errors.Join(failure, err)
 		}
-		r.result.Findings = r.writing(records).Check()
+		r.result.Findings = r.checkProducer()
 		return failure
 	}
-	r.result.Findings = r.reading().Check()
+	r.committed = r.kafka.committed()
+	r.result.Findings = r.checkConsumer()
 	if failure != nil {
 		if unread := r.result.dropUnread(); unread > 0 {
 			r.result.note(fmt.Sprintf("%d messages were not read, and would be read later", unread))

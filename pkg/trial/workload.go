@@ -38,32 +38,29 @@ var (
 )
 
 // reportsIn returns what a line reports about deliveries: messages by their text, one by its place, or a number.
-func reportsIn(line string) (reports []Report) {
+func reportsIn(line string) (reports []report) {
 	for _, number := range numbersIn(line) {
-		reports = append(reports, Report{Line: line, Number: number})
+		reports = append(reports, report{line: line, number: number})
 	}
 	number := func(digits string) int {
 		n, _ := strconv.Atoi(strings.ReplaceAll(digits, ",", "")) // so many digits always fit in it
 		return n
 	}
 	if found := placePattern.FindStringSubmatch(line); reports == nil && found != nil {
-		reports = []Report{{Line: line, Number: -1, Place: true, Partition: int32(number(found[1])), Offset: int64(number(found[2]))}}
+		reports = []report{{line: line, number: -1, place: true, partition: int32(number(found[1])), offset: int64(number(found[2]))}}
 	} else if found := countPattern.FindStringSubmatch(line); reports == nil && found != nil {
-		reports = []Report{{Line: line, Number: -1, Count: number(found[1])}}
+		reports = []report{{line: line, number: -1, count: number(found[1])}}
 	}
 	return reports
 }
 
-// history is what was sent and printed. Several goroutines add to it.
+// history is what happens in a trial. Several goroutines add messages, prints and reports.
 type history struct {
-	began time.Time
-
-	mu       sync.Mutex
-	random   *rand.Rand
-	messages []Message // by number
-	prints   []Print
-	lines    int // that the programs have printed
-	reports  []Report
+	facts
+	began  time.Time
+	mu     sync.Mutex
+	random *rand.Rand
+	lines  int // that the programs have printed
 }
 
 func (h *history) since() time.Duration { return time.Since(h.began) }
@@ -76,12 +73,12 @@ func (h *history) between(a, b int) int {
 }
 
 // add adds a message, and returns its number.
-func (h *history) add(m Message) int {
+func (h *history) add(m message) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	m.Number, m.Sent, m.Offset = len(h.messages), h.since(), -1
+	m.number, m.sent, m.offset = len(h.messages), h.since(), -1
 	h.messages = append(h.messages, m)
-	return m.Number
+	return m.number
 }
 
 // print adds the messages in a line that a consumer has printed.
@@ -91,7 +88,7 @@ func (h *history) print(process, line string) {
 	h.lines++
 	for _, number := range numbersIn(line) {
 		if number < len(h.messages) {
-			h.prints = append(h.prints, Print{number, process, h.since()})
+			h.prints = append(h.prints, printed{number, process, h.since()})
 			h.messages[number].times++
 		}
 	}
@@ -118,12 +115,12 @@ func (h *history) progress(from int) (p progress) {
 	p.sent = len(h.messages)
 	for _, m := range h.messages[from:] {
 		p.printed += min(1, m.times)
-		if m.Required && m.times == 0 {
+		if m.required && m.times == 0 {
 			p.unread++
 		}
 	}
 	if n := len(h.prints); n > 0 {
-		p.last = h.prints[n-1].At
+		p.last = h.prints[n-1].at
 	}
 	return p
 }
@@ -131,13 +128,13 @@ func (h *history) progress(from int) (p progress) {
 // send sends a message to a partition. Required messages must be printed.
 func (r *run) send(partition int, required bool) {
 	key := fmt.Sprintf("key-%d-%d", partition, r.between(0, 2))
-	number := r.add(Message{Record: Record{Key: key, Partition: int32(partition)}, Required: required})
+	number := r.add(message{record: record{key: key, partition: int32(partition)}, required: required})
 	record := &kgo.Record{Topic: Topic, Partition: int32(partition), Key: []byte(key), Value: []byte(textOf(number))}
 	r.kafka.client.Produce(r.ctx, record, func(record *kgo.Record, err error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if err == nil {
-			r.messages[number].Offset = record.Offset
+			r.messages[number].offset = record.Offset
 		}
 	})
 }
