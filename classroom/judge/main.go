@@ -23,7 +23,6 @@ import (
 )
 
 var (
-	long   = pflag.Bool("long", false, "kill the program more often, and keep the brokers away for a minute")
 	asJSON = pflag.Bool("json", false, "print the results as JSON")
 	seed   = pflag.Uint64("seed", 0, "a `number` that repeats the random choices of a run (otherwise a new one)")
 	only   = pflag.String("only", "", "perform only these `trials`, such as kill,members")
@@ -47,9 +46,6 @@ func main() {
 	cli.Run("consumer|producer", about, judge)
 }
 
-// lanes is how many trials run at a time. Most of the time each of them waits.
-const lanes = 4
-
 func judge(ctx context.Context, args []string) error {
 	if len(command) == 0 {
 		return &cli.Misuse{Problem: "the command is missing, such as: judge " + args[0] + " -- ./my_program {topic}"}
@@ -63,7 +59,7 @@ func judge(ctx context.Context, args []string) error {
 	}
 	suite := &trial.Suite{
 		Command: trial.Command{Args: command, Folder: here}, Producer: args[0] == "producer",
-		Seed: *seed, Long: *long, Lanes: lanes,
+		Seed: *seed,
 		Say:  func(trial, line string) { cli.Say("%s: %s", trial, line) },
 		Done: func(r trial.Result) { cli.Say("%s: %s", r.Trial, summary(r)) },
 	}

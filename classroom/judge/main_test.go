@@ -6,11 +6,8 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -101,61 +98,5 @@ func TestAsTyped(t *testing.T) {
 	}
 	if !strings.HasPrefix(problems, "judge: built ../../consumergroup/consumer, so that signals reach the program itself\n") {
 		t.Error(problems)
-	}
-}
-
-// Our programs keep their promises: nothing is lost, and nothing comes twice unless the program was killed
-// or its session ended. .ci/judge has all trials.
-func TestOurs(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Skip("builds programs")
-	}
-	for name, test := range map[string]struct {
-		args   []string
-		trials []string
-	}{
-		"consumergroup/consumer":       {[]string{"{topic}", "{group}"}, []string{"start", "stop", "sigterm", "members", "broker", "away", "rolling"}},
-		"consumer":                     {[]string{"{topic}", "--group", "{group}"}, []string{"start", "kill", "slow"}},
-		"commitoffsets/consumercommit": {[]string{"{topic}", "{group}", "--store-time", "1ms"}, []string{"start", "stop", "kill", "slow"}},
-		"producer":                     {[]string{"{topic}"}, []string{"all", "replies", "broker", "rolling", "stop"}},
-		"consumergroup/producer":       {[]string{"{topic}"}, []string{"all", "replicas", "connections"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := &trial.Suite{
-				Command:  trial.Command{Args: append([]string{"go", "run", "tkafka/" + name}, test.args...), Folder: "."},
-				Producer: filepath.Base(name) == "producer", Seed: 1, Lanes: 3, Away: 4 * time.Second,
-			}
-			all := trial.Consumer
-			if s.Producer {
-				all = trial.Producer
-			}
-			for _, one := range all {
-				if slices.Contains(test.trials, one.Name) {
-					s.Trials = append(s.Trials, one)
-				}
-			}
-			dir := t.TempDir()
-			if _, err := s.Command.Build(t.Context(), dir); err != nil {
-				t.Fatal(err)
-			}
-			results, err := s.Run(t.Context(), dir)
-			if err != nil || len(results) != len(test.trials) {
-				t.Fatalf("%d results: %v", len(results), err)
-			}
-			begins := map[string]string{"consumergroup/consumer": "latest", "consumer": "latest", "commitoffsets/consumercommit": "earliest"}[name]
-			if got := results[0].Begins; got != begins {
-				t.Errorf("a new group begins at %q, not at %q", got, begins)
-			}
-			for _, r := range results {
-				again := slices.DeleteFunc(r.Twice, func(f trial.Finding) bool { return f.Kind == trial.Interrupted })
-				mayRepeat := r.Trial == "kill" || r.Trial == "slow"
-				if r.Status != trial.OK || r.Sent < 100 || len(again) > 0 && !mayRepeat {
-					t.Errorf("%s: %s %s: %d messages, %v %v %v", r.Trial, r.Status, r.Why, r.Sent, r.Lost, again, r.OutOfOrder)
-				}
-				t.Logf("%s: %s", r.Trial, summary(r))
-			}
-		})
 	}
 }

@@ -1,6 +1,9 @@
 package trial
 
-import "time"
+import (
+	"cmp"
+	"slices"
+)
 
 // Status is how a trial ended.
 type Status string
@@ -21,7 +24,6 @@ type Result struct {
 	Hint   string `json:"hint,omitempty"`
 	Findings
 	Begins   string   `json:"begins,omitempty"` // where a new group begins: earliest or latest
-	Kills    int      `json:"kills,omitempty"`  // how often the program was killed
 	Meanings []string `json:"meanings,omitempty"`
 	Section  string   `json:"section,omitempty"` // of the README
 	Notes    []string `json:"notes,omitempty"`
@@ -30,14 +32,13 @@ type Result struct {
 
 // Verdict sums up all trials of a program.
 func Verdict(results []Result) string {
-	var lost, twice, disorder, tried, killed int
+	var lost, twice, disorder, tried int
 	for _, r := range results {
 		if r.Status == NotTried {
 			continue
 		}
 		tried++
 		lost, twice, disorder = lost+len(r.Lost), twice+len(r.Twice), disorder+len(r.OutOfOrder)
-		killed += r.Kills
 	}
 	if tried == 0 {
 		return "not known: no trial was possible"
@@ -95,40 +96,24 @@ func (r *Result) judge(once bool) {
 	if r.Status == NotTried {
 		return
 	}
-	r.Status = OK
-	var bad [][]Finding
-	bad = append(bad, r.Lost, r.OutOfOrder)
+	bad := slices.Concat(r.Lost, r.OutOfOrder)
 	if once {
-		bad = append(bad, r.Twice)
+		bad = append(bad, r.Twice...)
 	}
-	said := make(map[Kind]bool)
-	for _, findings := range bad {
-		for _, finding := range findings {
-			if finding.Kind == Interrupted {
-				continue
-			}
-			r.Status = Failed
-			if m := meanings[finding.Kind]; !said[finding.Kind] {
-				said[finding.Kind] = true
-				r.Meanings = append(r.Meanings, m.text)
-				if r.Section == "" {
-					r.Section = m.section
-				}
-			}
-		}
-	}
-	if r.Why != "" {
+	bad = slices.DeleteFunc(bad, func(f Finding) bool { return f.Kind == Interrupted })
+	if len(bad) > 0 || r.Why != "" {
 		r.Status = Failed
+	}
+	for _, finding := range bad {
+		if m := meanings[finding.Kind]; !slices.Contains(r.Meanings, m.text) {
+			r.Meanings = append(r.Meanings, m.text)
+			r.Section = cmp.Or(r.Section, m.section)
+		}
 	}
 }
 
 func (r *Result) note(text string) {
-	for _, n := range r.Notes {
-		if n == text {
-			return
-		}
+	if !slices.Contains(r.Notes, text) {
+		r.Notes = append(r.Notes, text)
 	}
-	r.Notes = append(r.Notes, text)
 }
-
-func (r *Result) took(d time.Duration) { r.Seconds = float64(d.Milliseconds()) / 1000 }

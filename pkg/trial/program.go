@@ -21,8 +21,6 @@ type Command struct {
 	// Folder is where the user typed the command. The program runs in a folder with links to all that is
 	// in it, and with an auth/ of its own.
 	Folder string
-	// Env is added to the environment of the program.
-	Env []string
 }
 
 // Build replaces "go run PACKAGE" by an executable, which it builds into dir. So a signal reaches the
@@ -43,7 +41,7 @@ func (c *Command) Build(ctx context.Context, dir string) (pkg string, err error)
 		end++
 	}
 	executable := filepath.Join(dir, "program")
-	build := exec.CommandContext(ctx, c.Args[0], slices.Concat([]string{"build", "-o", executable}, c.Args[2:at], c.Args[at:end])...)
+	build := exec.CommandContext(ctx, c.Args[0], slices.Concat([]string{"build", "-o", executable}, c.Args[2:end])...)
 	build.Dir = c.Folder
 	if text, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s: %w: %s", strings.Join(build.Args[:2], " "), err, strings.TrimSpace(string(text)))
@@ -53,25 +51,10 @@ func (c *Command) Build(ctx context.Context, dir string) (pkg string, err error)
 	return pkg, nil
 }
 
-// Uses reports whether the command has a placeholder, such as {group}.
-func (c *Command) Uses(placeholder string) bool {
-	return slices.ContainsFunc(c.Args, func(arg string) bool { return strings.Contains(arg, placeholder) })
-}
-
-// place is where a program finds its cluster.
-type place struct {
-	topic, group string
-	brokers      []string
-	auth         string // the credentials folder, an absolute path
-	password     string // of the keystore
-}
-
-// keepOutput is how much of a program's output stays in memory. Its messages are counted as they come.
-const keepOutput = 64 << 10
-
 // process returns a process of the program in the folder, which has not started.
-func (c *Command) process(p place, folder string) *process.Process {
-	values := strings.NewReplacer("{topic}", p.topic, "{group}", p.group, "{brokers}", strings.Join(p.brokers, ","), "{auth}", p.auth)
+func (c *Command) process(k *kafka, folder string) *process.Process {
+	brokers := strings.Join(k.Brokers(), ",")
+	values := strings.NewReplacer("{topic}", Topic, "{group}", defaultGroup, "{brokers}", brokers, "{auth}", k.auth)
 	var args []string
 	for _, arg := range c.Args {
 		args = append(args, values.Replace(arg))
@@ -79,13 +62,13 @@ func (c *Command) process(p place, folder string) *process.Process {
 	command := exec.Command(args[0], args[1:]...)
 	command.Dir = folder
 	command.Env = append(os.Environ(), "PWD="+folder,
-		"KAFKA_BROKERS="+strings.Join(p.brokers, ","), "KAFKA_AUTH="+p.auth, "KAFKA_KEYSTORE_PASSWORD="+p.password,
+		"KAFKA_BROKERS="+brokers, "KAFKA_AUTH="+k.auth, "KAFKA_KEYSTORE_PASSWORD="+settings.DefaultPassword,
 		"PYTHONUNBUFFERED=1",       // as python3 -u: each line comes at once
 		"GORACE=atexit_sleep_ms=0") // with the race detector, a program would sleep for a second at its end
-	command.Env = append(command.Env, c.Env...)
 	running := process.New(command)
 	running.InSession()
-	running.Stdout.Keep, running.Stderr.Keep = keepOutput, keepOutput
+	const keep = 64 << 10 // messages are counted as they come
+	running.Stdout.Keep, running.Stderr.Keep = keep, keep
 	return running
 }
 
@@ -96,11 +79,10 @@ func workFolder(dir, users string) (auth string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if users, err = filepath.Abs(users); err != nil {
 		return "", err
 	}
-	users, err = filepath.Abs(users)
-	if err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
 	for _, entry := range entries {
@@ -112,5 +94,3 @@ func workFolder(dir, users string) (auth string, err error) {
 	}
 	return filepath.Join(dir, "auth"), nil
 }
-
-const password = settings.DefaultPassword

@@ -1,0 +1,179 @@
+// Package trial finds out whether a program loses messages. It runs a consumer or a producer, in any
+// language, as a process, breaks things around it, and compares what the program printed with what is in
+// the topic.
+//
+// A consumer has processed a message when it prints a line on standard output that contains the text of
+// the message, such as judge-000123. A producer sends each line of its standard input.
+//
+// Each trial (consumer.go, producer.go) is a list of steps: messages (workload.go), processes (run.go) and
+// faults (faults.go). At its end, checker.go compares, and result.go explains.
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Trial is something that is tried with a program.
+type Trial struct {
+	Name string
+	What string // a sentence
+	Once bool   // a message that comes twice fails the trial: nobody was killed, and all left cleanly
+
+	grouped bool // it needs a member of a group
+	perform func(*run)
+}
+
+// Suite is a program with the trials that it undergoes.
+type Suite struct {
+	Command  Command
+	Producer bool
+	Trials   []Trial // the first one is done alone: if it is not possible, the others are not either
+	Seed     uint64
+	// Say shows what happens in a trial. Several trials may call it at the same time.
+	Say func(trial, line string)
+	// Done shows the result of each trial, at its end.
+	Done func(Result)
+
+	limits  limits
+	members int // of the program in its group, in one process; the first trial finds it out
+}
+
+// limits are how long a trial waits. It never waits longer than it needs.
+type limits struct {
+	start    time.Duration // for the first message, and for members of the group
+	patience time.Duration // without a new message
+	end      time.Duration // for the end of a program after Ctrl-C
+	away     time.Duration // how long all brokers are away
+}
+
+var defaultLimits = limits{start: time.Minute, patience: 15 * time.Second, end: 10 * time.Second, away: 20 * time.Second}
+
+// lanes is how many trials run at a time. Most of the time each of them waits.
+const lanes = 4
+
+// Run performs the trials in folders below dir, and returns their results in the order of the trials. The
+// error is only for what has nothing to do with the program.
+func (s *Suite) Run(ctx context.Context, dir string) ([]Result, error) {
+	if s.limits == (limits{}) {
+		s.limits = defaultLimits
+	}
+	if !s.Producer {
+		s.members = 1
+	}
+	results := make([]Result, len(s.Trials))
+	results[0] = s.try(ctx, s.Trials[0], dir)
+	possible := results[0].Why == "" || results[0].Arrived > 0
+	var all sync.WaitGroup
+	free := make(chan struct{}, lanes)
+	for i, t := range s.Trials[1:] {
+		if !possible {
+			results[1+i] = Result{Trial: t.Name, What: t.What, Status: NotTried, Why: "the trial " + s.Trials[0].Name + " was not possible"}
+			continue
+		}
+		free <- struct{}{}
+		all.Go(func() {
+			defer func() { <-free }()
+			results[1+i] = s.try(ctx, t, dir)
+		})
+	}
+	all.Wait()
+	return results, ctx.Err()
+}
+
+// try performs one trial.
+func (s *Suite) try(ctx context.Context, t Trial, dir string) Result {
+	name := fnv.New64()
+	name.Write([]byte(t.Name))
+	r := &run{
+		Suite: s, folder: filepath.Join(dir, t.Name), unload: func() {},
+		history: history{began: time.Now(), random: rand.New(rand.NewPCG(s.Seed, name.Sum64()))},
+		result:  Result{Trial: t.Name, What: t.What, Status: OK},
+	}
+	r.ctx, r.cancel = context.WithCancelCause(ctx)
+	err := r.perform(t)
+	r.cancel(nil)
+	var failed *problem
+	if errors.As(err, &failed) {
+		r.setWhy(failed.text, failed.hint)
+	} else if err != nil {
+		r.result.Status, r.result.Why = NotTried, err.Error()
+	}
+	r.result.judge(t.Once)
+	r.result.Seconds = float64(r.since().Milliseconds()) / 1000
+	if s.Done != nil && ctx.Err() == nil {
+		s.Done(r.result)
+	}
+	return r.result
+}
+
+// perform prepares a trial, performs it, and checks what there is to check, also after a problem.
+func (r *run) perform(t Trial) (err error) {
+	if t.grouped && r.members == 0 {
+		return errors.New("the program is not a member of a group")
+	}
+	auth, err := workFolder(r.folder, r.Command.Folder)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(r.folder)
+	if r.kafka, err = openKafka(auth); err != nil {
+		return err
+	}
+	defer r.kafka.close()
+	failure := r.steps(t)
+	if failure != nil && !errors.As(failure, new(*problem)) {
+		return failure
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.Producer {
+		if r.records, err = r.kafka.read(context.WithoutCancel(r.ctx)); err != nil {
+			return errors.Join(failure, err)
+		}
+		r.result.Findings = r.checkProducer()
+		return failure
+	}
+	r.committed = r.kafka.committed()
+	r.result.Findings = r.checkConsumer()
+	if failure != nil {
+		if unread := r.result.dropUnread(); unread > 0 {
+			r.result.note(fmt.Sprintf("%d messages were not read, and would be read later", unread))
+		}
+	}
+	return failure
+}
+
+// problem is why a trial cannot continue, if it is the program's fault. After any other error, the trial
+// counts as not tried.
+type problem struct{ text, hint string }
+
+func (p *problem) Error() string { return p.text }
+
+// must ends the trial if there is an error. As in a test (t.Fatal), the steps need no "if err != nil" so.
+func (r *run) must(err error) {
+	if err != nil {
+		panic(ended{err})
+	}
+}
+
+type ended struct{ err error }
+
+// steps performs the steps of a trial, and returns the error that ended them.
+func (r *run) steps(t Trial) (err error) {
+	defer r.close()
+	defer func() {
+		if end, ok := recover().(ended); ok {
+			err = end.err
+		}
+	}()
+	t.perform(r)
+	return nil
+}
