@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -91,7 +90,7 @@ func (a *admin) apply(ctx context.Context, students []string) error {
 func (a *admin) makeTopics(ctx context.Context, topics []string) (failed int, err error) {
 	metadata, err := a.Metadata(ctx, topics...)
 	if err != nil {
-		return 0, fmt.Errorf("topics: %w", refusal(err, ""))
+		return 0, fmt.Errorf("topics: %w", refusal(err))
 	}
 	replicas := min(mostReplicas, len(metadata.Brokers))
 	made, existed := 0, 0
@@ -99,10 +98,10 @@ func (a *admin) makeTopics(ctx context.Context, topics []string) (failed int, er
 	for some := range slices.Chunk(topics, topicsAtOnce) {
 		responses, err := a.CreateTopics(ctx, partitions, int16(replicas), nil, some...)
 		if err != nil {
-			return failed, fmt.Errorf("topics: made %s: %w", cli.Count(made), refusal(err, ""))
+			return failed, fmt.Errorf("topics: made %s: %w", cli.Count(made), refusal(err))
 		}
 		for _, response := range responses.Sorted() {
-			err := refusal(response.Err, response.ErrMessage)
+			err := refusal(response.Err)
 			switch {
 			case err == nil:
 				made++
@@ -132,17 +131,10 @@ func flawOf(topic kadm.TopicDetail, brokers int) error {
 	return nil
 }
 
-// refusal explains an error that the cluster returned to the admin. The message is the broker's own
-// text, if it sent one.
-func refusal(err error, message string) error {
-	switch {
-	case errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.TopicAuthorizationFailed):
+// refusal explains an error that the cluster returned to the admin.
+func refusal(err error) error {
+	if errors.Is(err, kerr.ClusterAuthorizationFailed) || errors.Is(err, kerr.TopicAuthorizationFailed) {
 		return cli.WithHint(fmt.Errorf("these credentials do not have the right: %w", err), "use the admin's folder: --auth creds/admin")
-	case errors.Is(err, kerr.SecurityDisabled):
-		return cli.WithHint(fmt.Errorf("the cluster does not check rights, everybody can do everything: %w", err),
-			"set authorizer.class.name on each broker")
-	case err != nil && message != "":
-		return fmt.Errorf("%s (%w)", strings.TrimSuffix(message, "."), err)
 	}
 	return err
 }
@@ -178,7 +170,7 @@ func rightsKnownTo(ctx context.Context, asked kmsg.Requestor) (map[right]bool, e
 	req.PermissionType = kmsg.ACLPermissionTypeAllow
 	resp, err := req.RequestWith(ctx, asked)
 	if err == nil {
-		err = refusal(kerr.ErrorForCode(resp.ErrorCode), text(resp.ErrorMessage))
+		err = refusal(kerr.ErrorForCode(resp.ErrorCode))
 	}
 	if err != nil {
 		return nil, err
@@ -208,16 +200,9 @@ func (a *admin) grant(ctx context.Context, rights []right) error {
 		return err
 	}
 	for _, result := range resp.Results {
-		if err := kerr.ErrorForCode(result.ErrorCode); err != nil {
-			return refusal(err, text(result.ErrorMessage))
+		if err := refusal(kerr.ErrorForCode(result.ErrorCode)); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-func text(optional *string) string {
-	if optional == nil {
-		return ""
-	}
-	return *optional
 }

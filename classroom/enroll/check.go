@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -39,9 +40,8 @@ func check() {
 	asJSON := pflag.Bool("json", false, "print JSON instead of a table")
 	patience := pflag.Duration("wait", 10*time.Second, "`time` to wait for brokers that prepare the topics and make no progress")
 	run("check [student=all]", `Logs in as each student. The student must be able to write to the own topic and to read it as a
-group, but not to use another student's topic. Also checks the brokers: their addresses and
-certificates, the replicas of the topics, and how long the topics keep messages.
-Ends with status 1 if anything is wrong.
+group, but not to use another student's topic. Also checks the brokers: their addresses, the
+replicas of the topics, and how long the topics keep messages. Ends with status 1 if anything is wrong.
 
 It writes one message with the key "`+messageKey+`" to each student's topic, and deletes it at the end.
 Kafka deletes messages in order only: behind older messages, it stays for the topic's retention time.
@@ -70,11 +70,14 @@ Kafka deletes messages in order only: behind older messages, it stays for the to
 				return err
 			}
 			summary := fmt.Sprintf("%s (%.1f s)", found.judge(), time.Since(began).Seconds())
-			write := found.writeTable
 			if *asJSON {
-				write = found.writeJSON
+				encoder := json.NewEncoder(os.Stdout)
+				encoder.SetIndent("", "  ")
+				err = encoder.Encode(found)
+			} else {
+				err = found.writeTable(os.Stdout)
 			}
-			if err := write(os.Stdout); err != nil {
+			if err != nil {
 				return err
 			}
 			if !found.OK {
@@ -101,10 +104,10 @@ func (c *checker) check(ctx context.Context, students []string) (*report, error)
 	c.waitForBrokers(ctx)
 	metadata, err := c.Metadata(fresh(ctx), c.students...)
 	if err != nil {
-		return nil, refusal(err, "")
+		return nil, refusal(err)
 	}
 	found := &report{Students: make([]*student, len(students))}
-	found.Cluster = append(c.identities(ctx, metadata), replicas(metadata), c.retention(ctx))
+	found.Cluster = append(c.brokers(ctx, metadata), replicas(metadata), c.retention(ctx))
 
 	var workers errgroup.Group
 	workers.SetLimit(studentsAtOnce)
@@ -146,8 +149,8 @@ func (c *checker) waitForBrokers(ctx context.Context) {
 		before := done
 		if done, all = c.prepared(ctx); done != before {
 			changed = time.Now()
+			progress(fmt.Sprintf("%s of %s done", cli.Count(done), cli.Count(all)))
 		}
-		progress(fmt.Sprintf("brokers: %s of %s steps done", cli.Count(done), cli.Count(all)))
 	}
 }
 

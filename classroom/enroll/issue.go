@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -21,10 +20,12 @@ import (
 
 const day = 24 * time.Hour
 
-// mostStudents is a limit of the brokers: they take at most 10,000 rights in one request.
-const mostStudents = 3000
+const (
+	mostStudents = 3000  // the brokers take at most 10,000 rights in one request
+	mostDays     = 36500 // a time.Duration can be twice as long
+)
 
-// options are what enroll issue makes.
+// options are what enroll issue makes, and how.
 type options struct {
 	class    class
 	students []string
@@ -55,11 +56,19 @@ The password of the stores is KAFKA_KEYSTORE_PASSWORD, or `+settings.DefaultPass
   enroll issue --roster class.csv --zip --brokers kafka.example.org:19093`,
 		func(ctx context.Context, _ []string) (err error) {
 			o := options{class: class(*out), hosts: *hosts, lifetime: time.Duration(*days) * day, zip: *zip}
-			if err := o.parse(*students, *file, *brokers, *days); err != nil {
-				return err
+			// Not a flag, because other users of this machine can read a command line.
+			var isSet bool
+			if o.password, isSet = os.LookupEnv("KAFKA_KEYSTORE_PASSWORD"); isSet && len(o.password) < 6 {
+				return errors.New("KAFKA_KEYSTORE_PASSWORD: Java's keytool needs at least 6 characters")
 			}
-			if o.nodes, err = usable(*nodes); err != nil {
-				return err
+			if (*file == "") == (*students == 0) {
+				return &cli.Misuse{Problem: "use either --students NUMBER or --roster FILE"}
+			}
+			if *students < 0 || *students > mostStudents || *days < 1 || *days > mostDays {
+				return &cli.Misuse{Problem: fmt.Sprintf("--students is from 1 to %d, and --days from 1 to %d", mostStudents, mostDays)}
+			}
+			if o.brokers, err = settings.ParseBrokers(*brokers); err != nil {
+				return &cli.Misuse{Problem: "--brokers: " + err.Error()}
 			}
 			var names []string
 			for i := range *students {
@@ -70,6 +79,9 @@ The password of the stores is KAFKA_KEYSTORE_PASSWORD, or `+settings.DefaultPass
 					return err
 				}
 			}
+			if o.nodes, err = usable(*nodes); err != nil {
+				return err
+			}
 			if o.students, err = usable(names, o.nodes...); err != nil {
 				return err
 			}
@@ -77,45 +89,9 @@ The password of the stores is KAFKA_KEYSTORE_PASSWORD, or `+settings.DefaultPass
 		})
 }
 
-// parse checks the command line, and the password.
-func (o *options) parse(students int, file, brokers string, days int) (err error) {
-	misuse := func(format string, args ...any) error { return &cli.Misuse{Problem: fmt.Sprintf(format, args...)} }
-	const mostDays = 36500 // twice as many are still within the range of a time.Duration
-	switch {
-	case o.class == "":
-		return misuse("--out is empty")
-	case days < 1 || days > mostDays:
-		return misuse("--days %d is not from 1 to %d", days, mostDays)
-	case (file == "") == (students == 0):
-		return misuse("use either --students NUMBER or --roster FILE")
-	case students < 0 || students > mostStudents:
-		return misuse("--students %d is not from 1 to %s", students, cli.Count(mostStudents))
-	}
-	for _, host := range o.hosts {
-		if net.ParseIP(host) == nil && !nameRule.MatchString(strings.ToLower(host)) {
-			return misuse("--hosts: %q is neither a host name nor an address", host)
-		}
-	}
-	if o.brokers, err = settings.ParseBrokers(brokers); err != nil {
-		return misuse("--brokers: %v", err)
-	}
-	// The password is not a flag, because other users of this machine can read a command line.
-	const variable, shortest = "KAFKA_KEYSTORE_PASSWORD", 6
-	password, isSet := os.LookupEnv(variable)
-	if o.password = password; isSet && len(password) < shortest {
-		return fmt.Errorf("%s: Java's keytool needs at least %d characters", variable, shortest)
-	}
-	return nil
-}
-
 // issue makes what is missing.
 func (o *options) issue(ctx context.Context) error {
-	err := os.MkdirAll(o.class.student(""), 0o755)
-	// Private keys are in this folder, so git must ignore it.
-	if ignored := filepath.Join(string(o.class), ".gitignore"); err == nil && !exists(ignored) {
-		err = os.WriteFile(ignored, []byte("*\n"), 0o644)
-	}
-	if err != nil {
+	if err := os.MkdirAll(o.class.student(""), 0o755); err != nil {
 		return err
 	}
 	ca, err := o.authority()
@@ -123,53 +99,59 @@ func (o *options) issue(ctx context.Context) error {
 		return err
 	}
 	made, packed := 0, 0
-	complete := func(name, folder string, brokers []string) (added int, err error) {
-		if err := ctx.Err(); err != nil {
-			return 0, err
+	all := slices.Concat(o.nodes, []string{adminName}, o.students)
+	for i, name := range all {
+		folder, brokers := o.class.student(name), o.brokers
+		switch {
+		case i < len(o.nodes):
+			folder, brokers = o.class.broker(name), nil
+		case i == len(o.nodes):
+			folder = o.class.admin()
 		}
-		content := issuer.Folder{CA: ca, Brokers: brokers, Password: o.password}
-		if brokers == nil {
-			content.Identity, err = ca.Broker(name, append([]string{name}, o.hosts...)...)
-		} else {
-			content.Identity, err = ca.Client(name)
-		}
-		if err == nil {
-			added, err = content.Complete(folder)
-		}
-		if _, foreign := errors.AsType[*issuer.ForeignError](err); foreign {
-			err = cli.WithHint(err, "set KAFKA_KEYSTORE_PASSWORD if the class has another password; "+
-				"otherwise move the folder away, or name another class with --out")
+		added, err := o.complete(ca, name, folder, brokers)
+		if err != nil {
+			return err
 		}
 		if added > 0 {
 			made++
 		}
-		return added, err
-	}
-	for _, node := range o.nodes {
-		if _, err := complete(node, o.class.broker(node), nil); err != nil {
-			return err
-		}
-	}
-	if _, err := complete(adminName, o.class.admin(), o.brokers); err != nil {
-		return err
-	}
-	for _, student := range o.students {
-		folder := o.class.student(student)
-		added, err := complete(student, folder, o.brokers)
-		if archive := folder + ".zip"; err == nil && o.zip && (added > 0 || !exists(archive)) {
+		archive := folder + ".zip"
+		if o.zip && i > len(o.nodes) && (added > 0 || !exists(archive)) {
 			packed++
-			err = issuer.Pack(folder, archive)
+			if err := issuer.Pack(folder, archive); err != nil {
+				return err
+			}
 		}
-		if err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}
-	cli.Say("%s: made or completed %s of %s folders, the others existed", o.class, cli.Count(made), cli.Count(len(o.nodes)+1+len(o.students)))
+	cli.Say("%s: made or completed %s of %s folders, the others existed", o.class, cli.Count(made), cli.Count(len(all)))
 	if o.zip {
 		cli.Say("packed %s of %s zip files, the others existed", cli.Count(packed), cli.Count(len(o.students)))
 	}
 	cli.Say("hand out the folders in %s: each student uses one instead of auth/", o.class.student(""))
-	return o.class.reportExposed()
+	o.class.reportExposed()
+	return nil
+}
+
+// complete makes the files that a folder lacks, and returns how many. Without brokers it is a broker's folder.
+func (o *options) complete(ca *issuer.CA, name, folder string, brokers []string) (added int, err error) {
+	content := issuer.Folder{CA: ca, Brokers: brokers, Password: o.password}
+	if brokers == nil {
+		content.Identity, err = ca.Broker(name, append([]string{name}, o.hosts...)...)
+	} else {
+		content.Identity, err = ca.Client(name)
+	}
+	if err != nil {
+		return 0, err
+	}
+	added, err = content.Complete(folder)
+	if _, foreign := errors.AsType[*issuer.ForeignError](err); foreign {
+		err = cli.WithHint(err, "set KAFKA_KEYSTORE_PASSWORD if the class has another password; "+
+			"otherwise move the folder away, or name another class with --out")
+	}
+	return added, err
 }
 
 // authority loads the authority of the class, or makes it. It is valid for twice as long as the
@@ -195,44 +177,39 @@ func (o *options) authority() (*issuer.CA, error) {
 }
 
 // makeAuthority makes both files of an authority in another folder and then renames that folder. If it
-// is stopped, dir has none of them. It replaces nothing: the renaming fails if dir has files.
+// is stopped, dir has none of them.
 func makeAuthority(dir string, lifetime time.Duration) (*issuer.CA, error) {
+	if files, _ := os.ReadDir(dir); len(files) > 0 {
+		return nil, cli.WithHint(fmt.Errorf("%s does not have both ca.key and ca.crt, but other files", dir),
+			"put the missing file back, or move the folder away")
+	}
+	class := filepath.Dir(dir)
+	temporary := filepath.Join(class, ".new-ca")
 	ca, err := issuer.New("tkafka class", lifetime)
 	if err != nil {
 		return nil, err
 	}
-	temporary, err := os.MkdirTemp(filepath.Dir(dir), ".new-*")
-	if err != nil {
+	// Private keys will be in the class, so git must ignore it.
+	err = os.WriteFile(filepath.Join(class, ".gitignore"), []byte("*\n"), 0o644)
+	if err := errors.Join(err, os.RemoveAll(temporary), ca.Save(temporary)); err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(temporary) // if it was not renamed
-	if err := ca.Save(temporary); err != nil {
-		return nil, err
-	}
-	if err := os.Rename(temporary, dir); err != nil {
-		return nil, cli.WithHint(fmt.Errorf("%s has files already: %w", dir, err),
-			"if ca.key or ca.crt is missing there, put it back, or move the folder away")
-	}
-	return ca, nil
+	return ca, os.Rename(temporary, dir)
 }
 
 // reportExposed reports the private keys of the class that other users can read.
-func (c class) reportExposed() error {
+func (c class) reportExposed() {
 	var exposed []string
-	err := filepath.WalkDir(string(c), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	for _, keys := range []string{"ca/" + issuer.KeyFile, "*/" + tlsconf.KeystoreFile, "*/*/" + tlsconf.KeystoreFile, "clients/*.zip"} {
+		paths, _ := filepath.Glob(filepath.Join(string(c), keys))
+		for _, path := range paths {
+			// On a disk without such permissions, as those of Windows in WSL, all files look executable.
+			if info, err := os.Stat(path); err == nil && info.Mode()&0o077 != 0 && info.Mode()&0o111 == 0 {
+				exposed = append(exposed, path)
+			}
 		}
-		name := entry.Name()
-		secret := name == issuer.KeyFile || name == tlsconf.KeystoreFile || strings.HasSuffix(name, ".zip")
-		// On a disk without such permissions, as those of Windows in WSL, all files look executable.
-		if info, err := entry.Info(); err == nil && secret && info.Mode()&0o077 != 0 && info.Mode()&0o111 == 0 {
-			exposed = append(exposed, path)
-		}
-		return nil
-	})
+	}
 	if len(exposed) > 0 {
 		cli.Warn(cli.WithHint(fmt.Errorf("other users can read private keys: %s", few(exposed)), "chmod -R go= %s", c))
 	}
-	return err
 }

@@ -50,12 +50,12 @@ func (a *admin) remove(ctx context.Context, student string) error {
 		return fmt.Errorf("rights of %s: %w", user, err)
 	}
 	cli.Say("rights of %s: removed %d", user, removed)
-	response, err := a.DeleteTopic(ctx, student)
+	_, err = a.DeleteTopic(ctx, student)
 	switch {
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		cli.Say("topic %s does not exist", student)
 	case err != nil:
-		return fmt.Errorf("topic %s: %w", student, refusal(err, response.ErrMessage))
+		return fmt.Errorf("topic %s: %w", student, refusal(err))
 	default:
 		cli.Say("deleted topic %s", student)
 	}
@@ -71,12 +71,10 @@ func (a *admin) withdraw(ctx context.Context, user string) (removed int, err err
 		Allow(user).AllowHosts().Deny(user).DenyHosts()
 	results, err := a.DeleteACLs(ctx, all)
 	for _, result := range results {
-		err = errors.Join(err, refusal(result.Err, result.ErrMessage))
+		err = errors.Join(err, refusal(result.Err))
 		for _, rule := range result.Deleted {
-			if rule.Err == nil {
+			if err = errors.Join(err, refusal(rule.Err)); rule.Err == nil {
 				removed++
-			} else if err == nil {
-				err = refusal(rule.Err, rule.ErrMessage)
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -53,12 +52,6 @@ func (r *report) judge() string {
 	}
 	return fmt.Sprintf("wrong: %d of %d lines about the cluster, %s of %s students",
 		findings, len(r.Cluster), cli.Count(students), cli.Count(len(r.Students)))
-}
-
-func (r *report) writeJSON(w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(r)
 }
 
 // writeTable prints two tables: the cluster and the students. A row with a problem has the text WRONG
