@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -56,11 +57,11 @@ func tour(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		p, err = newPlayer(ctx, dir, found, *topic)
+		p, err = newPlayer(ctx, os.Stdout, dir, found, *topic)
 	case pflag.CommandLine.Changed("auth") || pflag.CommandLine.Changed("brokers"):
 		err = &cli.Misuse{Problem: "--auth and --brokers need --topic, a topic on the existing cluster"}
 	default:
-		p, err = newPlayer(ctx, dir, nil, "")
+		p, err = newPlayer(ctx, os.Stdout, dir, nil, "")
 	}
 	if err != nil {
 		return err
@@ -78,8 +79,8 @@ func tour(ctx context.Context, args []string) error {
 
 // newPlayer makes a player that works in the folder, in a copy of this repository. Found are the settings of an
 // existing cluster with the topic, or nil.
-func newPlayer(ctx context.Context, dir string, found *settings.Settings, topic string) (*player, error) {
-	p := &player{root: filepath.Join(dir, "tkafka"), data: filepath.Join(dir, "data"), existing: found != nil,
+func newPlayer(ctx context.Context, out io.Writer, dir string, found *settings.Settings, topic string) (*player, error) {
+	p := &player{out: out, root: filepath.Join(dir, "tkafka"), data: filepath.Join(dir, "data"), existing: found != nil,
 		replace: strings.NewReplacer(), terminals: make(map[string]*terminal), original: make(map[string][]byte)}
 	p.env = slices.DeleteFunc(os.Environ(), func(one string) bool { return strings.HasPrefix(one, "KAFKA_") })
 	p.env = append(p.env, "XDG_CONFIG_HOME="+filepath.Join(dir, "config")) // the authority of a cluster of its own
@@ -93,7 +94,7 @@ func newPlayer(ctx context.Context, dir string, found *settings.Settings, topic 
 	if err := p.copyRepository(ctx); err != nil {
 		return nil, fmt.Errorf("cannot copy the repository: %w", err)
 	}
-	fmt.Println("Compiling what the programs share ...")
+	fmt.Fprintln(out, "Compiling what the programs share ...")
 	compile := exec.CommandContext(ctx, "go", "build", "./pkg/...")
 	compile.Dir = p.root
 	if out, err := compile.CombinedOutput(); err != nil {

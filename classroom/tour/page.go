@@ -8,23 +8,24 @@ import (
 
 // A part is what the tour does at one place of a page.
 type part struct {
-	line     int      // of its first line in the page
-	kind     string   // see below
-	terminal string   // of a transcript
-	lines    []string // of a transcript or a diff
-	text     string   // the text before it
+	line     int    // of its first line in the page
+	kind     string // see below
+	terminal string // of a transcript
+	lines    []string
+	text     string // the text before it
 }
 
-// The kinds of parts. The other blocks of a page belong to its text.
+// The kinds of parts. Other blocks are not performed, and no text.
 const (
-	heading    = "heading"    // ## heading
+	heading    = "heading"    // # heading
 	transcript = "transcript" // ```console terminal=NAME, see player.transcript
+	commands   = "commands"   // ```console or ```sh: only for the reader
 	diff       = "diff"       // ```diff, see player.change
 	changeBack = "changeBack" // "change it back" in the text
 )
 
 var (
-	fence      = regexp.MustCompile("^```(console terminal=(\\w+)|diff$)?")
+	fence      = regexp.MustCompile("^```(?:(console)|(sh)|(diff)|console terminal=(\\w+)|(?:console staff|[a-z]*))$")
 	backInText = regexp.MustCompile(`(?i)\bchange\s+(it|them)\s+back\b`)
 )
 
@@ -38,7 +39,6 @@ func parse(page string) (parts []part, err error) {
 		parts = append(parts, p)
 	}
 	for i, line := range strings.Split(page, "\n") {
-		found := fence.FindStringSubmatch(line)
 		switch {
 		case open != nil && line == "```":
 			if open.kind != "" {
@@ -47,12 +47,19 @@ func parse(page string) (parts []part, err error) {
 			open = nil
 		case open != nil:
 			open.lines = append(open.lines, line)
-		case found != nil:
-			open = &part{line: i + 2, terminal: found[2]}
-			if open.terminal != "" {
-				open.kind = transcript
-			} else if found[1] != "" {
+		case strings.HasPrefix(line, "```"):
+			found := fence.FindStringSubmatch(line)
+			if found == nil {
+				return nil, fmt.Errorf("line %d: unknown block %s", i+1, line)
+			}
+			open = &part{line: i + 2, terminal: found[4]}
+			switch {
+			case found[1]+found[2] != "":
+				open.kind = commands
+			case found[3] != "":
 				open.kind = diff
+			case found[4] != "":
+				open.kind = transcript
 			}
 		case strings.HasPrefix(line, "#"):
 			text.Reset()
@@ -77,7 +84,7 @@ var (
 
 // plain formats the text of a page for a terminal of 80 columns.
 func plain(text string) string {
-	text = hidden.ReplaceAllString(text, "")
+	text = hidden.ReplaceAllString(text+"\n", "")
 	text = strings.ReplaceAll(link.ReplaceAllString(text, "$1"), "**", "")
 	var lines []string
 	for paragraph := range strings.SplitSeq(text, "\n\n") {

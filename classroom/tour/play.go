@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,6 +16,7 @@ import (
 
 // A player performs the parts of a page, and prints what it does.
 type player struct {
+	out       io.Writer
 	root      string            // a copy of the repository
 	data      string            // the folder of a cluster of its own
 	existing  bool              // the cluster exists, and is not started
@@ -45,7 +47,7 @@ func (p *player) play(ctx context.Context, page string) error {
 		if p.existing && part.terminal == "cluster" {
 			continue
 		}
-		fmt.Print(title)
+		fmt.Fprint(p.out, title)
 		title = ""
 		if p.pause != nil && part.text != "" {
 			if err := p.waitForEnter(ctx, part.text); err != nil {
@@ -56,14 +58,14 @@ func (p *player) play(ctx context.Context, page string) error {
 		case transcript:
 			err = p.transcript(ctx, part)
 		case diff:
-			fmt.Println("\nChange the program:\n  " + strings.Join(part.lines, "\n  "))
+			fmt.Fprintln(p.out, "\nChange the program:\n  "+strings.Join(part.lines, "\n  "))
 			err = p.change(part.lines)
 		case changeBack:
-			fmt.Println("\nChange it back.")
+			fmt.Fprintln(p.out, "\nChange it back.")
 			err = p.changeBack()
 		}
 		if err != nil && p.existing && strings.Contains(err.Error(), "has no share groups") {
-			fmt.Println("\nThe tour leaves out the rest, because this cluster has no share groups.")
+			fmt.Fprintln(p.out, "\nThe tour leaves out the rest, because this cluster has no share groups.")
 			return nil
 		}
 		if err != nil {
@@ -77,7 +79,7 @@ func (p *player) play(ctx context.Context, page string) error {
 }
 
 func (p *player) waitForEnter(ctx context.Context, text string) error {
-	fmt.Printf("\n%s\n\nPress Enter to continue.", plain(text))
+	fmt.Fprintf(p.out, "\n%s\n\nPress Enter to continue.", plain(text))
 	entered := make(chan bool, 1)
 	go func() {
 		p.pause.ReadString('\n')
@@ -103,7 +105,7 @@ func (p *player) transcript(ctx context.Context, block part) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nTerminal %s:\n", block.terminal)
+	fmt.Fprintf(p.out, "\nTerminal %s:\n", block.terminal)
 	for _, line := range block.lines {
 		command, isCommand := strings.CutPrefix(line, "$ ")
 		text, isText := strings.CutPrefix(line, "> ")
@@ -134,7 +136,7 @@ func (p *player) transcript(ctx context.Context, block part) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", line, err)
 		}
-		fmt.Println(mark, string(cli.Escape([]byte(shown))))
+		fmt.Fprintln(p.out, mark, string(cli.Escape([]byte(shown))))
 	}
 	if t.stopped { // the program must end before other terminals continue
 		return t.await(ctx, shellPrompt, nil)

@@ -64,7 +64,7 @@ var (
 	// next matches the next line, or a prompt at the end of what is printed. In a line the program may have
 	// erased something: a prompt, or a number of messages.
 	next  = regexp.MustCompile(`^(?:.*\r\x1b\[K)?(?:(?:> )?(.*?)\r?\n|(> |` + shellPrompt + `)(?:(\d+) )?$)`)
-	slow  = regexp.MustCompile(`^go: downloading |: waiting for `)
+	slow  = regexp.MustCompile(`^$|^go: downloading |: waiting for `)
 	older = regexp.MustCompile(slow.String() + `|: latest: the group skips `)
 )
 
