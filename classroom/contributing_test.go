@@ -17,10 +17,10 @@ func TestMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got, want []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `((?:pkg|classroom)/[a-z]+)` \\| .+ \\|$").FindAllStringSubmatch(string(text), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `((?:pkg|classroom)/[a-z/]+)` \\| .+ \\|$").FindAllStringSubmatch(string(text), -1) {
 		got = append(got, row[1])
 	}
-	for _, p := range list(t, "tkafka/...") {
+	for _, p := range list(t, "tkafka/pkg/...", "tkafka/classroom/...") {
 		folder := strings.TrimPrefix(p.ImportPath, "tkafka/")
 		if strings.HasPrefix(folder, "pkg/") || strings.HasPrefix(folder, "classroom/") {
 			want = append(want, folder)

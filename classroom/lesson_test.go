@@ -5,169 +5,132 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
-// The roles of programs.
-const (
-	allPrograms = "all programs"
-	producers   = "producers"
-	consumers   = "consumers"
-	autoCommit  = "consumers with auto commit"
-	sharers     = "members of a share group"
+const mostLines, mostColumns = 90, 100 // of a program; a tab counts as four columns
+
+// The calls that a student must see in main.go itself.
+var (
+	everywhere = []string{"settings.AddFlags", "tlsconf.Load", "kgo.SeedBrokers", "kgo.DialTLSConfig", "cluster.Check"}
+	producers  = []string{"kgo.DefaultProduceTopic", "kgo.RequiredAcks", "client.Produce", "client.Flush"}
+	consumers  = []string{"kgo.ConsumeTopics", "kgo.ConsumerGroup", "kgo.ConsumeResetOffset", "kgo.Balancers",
+		"kgo.BlockRebalanceOnPoll", "kgo.OnPartitionsAssigned", "client.AllowRebalance", "group.Leave"}
+	sharers = []string{"kgo.ConsumeTopics", "client.PollRecords", "message.Ack", "client.FlushAcks", "group.Leave"}
 )
 
-// lessons are the parts of the Kafka client that a student must see in main.go. Each row is for a role
-// or for one program. A new program needs a row only if it has a lesson of its own.
-//
-//	kgo.NewClient()   a call
-//	.AtStart()        a call, on whatever
-//	kgo.Record{Key}   a value with this field set
-//	a|b               one of the two
-var lessons = map[string][]string{
-	allPrograms: {"kgo.SeedBrokers()", "kgo.DialTLSConfig()", "kgo.NewClient()"},
-	producers:   {"client.Produce()|client.ProduceSync()", "client.Flush()", "kgo.Record{}", "kgo.RequiredAcks()"},
-	consumers:   {"client.PollRecords()|client.PollFetches()", "client.AllowRebalance()", "kgo.ConsumerGroup()", "kgo.ConsumeTopics()", "kgo.ConsumeResetOffset()"},
-	autoCommit:  {"client.MarkCommitRecords()"},
-	sharers:     {"client.PollRecords()", "message.Ack()", "client.FlushAcks()", "kgo.ConsumeTopics()", "kgo.ShareAckCallback()"},
-
-	"commitoffsets/consumer":       {".AtStart()", ".AtEnd()"},
-	"commitoffsets/consumercommit": {"client.CommitRecords()", "kgo.DisableAutoCommit()"},
-	"consumergroup/consumer":       {"kgo.OnPartitionsAssigned()", "kgo.OnPartitionsRevoked()", "kgo.RangeBalancer()"},
-	"consumergroup/producer":       {"kgo.Record{Key}"},
-}
-
-// TestLessons checks that each program shows its part of the Kafka client in main.go itself.
-func TestLessons(t *testing.T) {
-	programs := sections(t)
-	for folder, program := range programs {
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(program.Dir, "main.go"), nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, problem := range checkLessons(folder, file) {
-			t.Errorf("%s/main.go: %s", folder, problem)
+// checkLessons returns what a program does not show: the calls of its lesson, and a client with all of its options
+// in the one call of kgo.NewClient.
+func checkLessons(text string) (problems []string) {
+	for i, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+		if width := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    ")); i == mostLines || width > mostColumns {
+			problems = append(problems, fmt.Sprintf("line %d is more than %d lines, or %d columns", i+1, mostLines, mostColumns))
 		}
 	}
-	for row := range lessons {
-		if _, ok := programs[row]; !ok && !slices.Contains([]string{allPrograms, producers, consumers, autoCommit, sharers}, row) {
-			t.Errorf("lessons has a row for %s, which is no program", row)
-		}
+	file, err := parser.ParseFile(token.NewFileSet(), "main.go", text, 0)
+	if err != nil {
+		return append(problems, err.Error())
 	}
-}
-
-// checkLessons returns what is missing in the main.go of a program.
-func checkLessons(folder string, file *ast.File) (problems []string) {
-	used := usedIn(file)
-	rows := []string{allPrograms, folder}
+	calls := make(map[string][]*ast.CallExpr)
+	ast.Inspect(file, func(node ast.Node) bool {
+		if call, ok := node.(*ast.CallExpr); ok {
+			calls[nameOf(call)] = append(calls[nameOf(call)], call)
+		}
+		return true
+	})
+	lesson := slices.Clone(everywhere)
 	switch {
-	case used["client.Produce()"] || used["client.ProduceSync()"]:
-		rows = append(rows, producers)
-	case used["kgo.ShareGroup()"]:
-		rows = append(rows, sharers)
-	case used["client.PollRecords()"] || used["client.PollFetches()"]:
-		rows = append(rows, consumers)
-		if !used["kgo.DisableAutoCommit()"] {
-			rows = append(rows, autoCommit)
-		}
+	case calls["kgo.DefaultProduceTopic"] != nil:
+		lesson = append(lesson, producers...)
+	case calls["kgo.ShareGroup"] != nil:
+		lesson = append(lesson, sharers...)
+	case calls["kgo.DisableAutoCommit"] != nil:
+		lesson = append(lesson, append(consumers, "client.PollRecords", "client.CommitRecords")...)
 	default:
-		problems = append(problems, "neither produces nor polls: it calls none of client.Produce, client.ProduceSync, client.PollRecords, client.PollFetches")
+		lesson = append(lesson, append(consumers, "kgo.AutoCommitMarks", "client.MarkCommitRecords")...)
+		if calls["client.PollRecords"] == nil {
+			lesson = append(lesson, "client.PollFetches", "kgo.OnPartitionsRevoked", "client.CommitMarkedOffsets")
+		}
 	}
-	for _, row := range rows {
-		for _, wanted := range lessons[row] {
-			if !slices.ContainsFunc(strings.Split(wanted, "|"), func(one string) bool { return used[one] }) {
-				problems = append(problems, fmt.Sprintf("%s is missing (lesson of: %s)", wanted, row))
+	for _, name := range lesson {
+		if calls[name] == nil {
+			problems = append(problems, name+" is not called")
+		}
+	}
+	clients, inside := calls["kgo.NewClient"], map[*ast.CallExpr]bool{}
+	if len(clients) != 1 || clients[0].Ellipsis.IsValid() {
+		return append(problems, "there must be one call of kgo.NewClient, without ... behind its options")
+	}
+	for _, option := range clients[0].Args {
+		if call, ok := option.(*ast.CallExpr); !ok || !strings.HasPrefix(nameOf(call), "kgo.") {
+			problems = append(problems, "each argument of kgo.NewClient must be an option, kgo.Option(...)")
+		}
+		ast.Inspect(option, func(node ast.Node) bool {
+			if call, ok := node.(*ast.CallExpr); ok {
+				inside[call] = true
 			}
+			return true
+		})
+	}
+	for name, list := range calls {
+		outside := func(call *ast.CallExpr) bool { return !inside[call] }
+		if strings.HasPrefix(name, "kgo.New") || !strings.HasPrefix(name, "kgo.") || !slices.ContainsFunc(list, outside) {
+			continue // kgo.NewOffset is no option
+		}
+		problems = append(problems, name+" is called outside of kgo.NewClient")
+	}
+	if check := calls["cluster.Check"]; check != nil {
+		if client, ok := check[0].Args[min(1, len(check[0].Args)-1)].(*ast.Ident); !ok || client.Name != "client" {
+			problems = append(problems, "cluster.Check does not check the client of the program")
 		}
 	}
 	return problems
 }
 
-// usedIn returns what a file calls and which values it makes, in the notation of lessons.
-func usedIn(file *ast.File) map[string]bool {
-	used := make(map[string]bool)
-	ast.Inspect(file, func(node ast.Node) bool {
-		switch node := node.(type) {
-		case *ast.CallExpr:
-			if method, ok := node.Fun.(*ast.SelectorExpr); ok {
-				used["."+method.Sel.Name+"()"] = true
-				used[selector(method)+"()"] = true
-			}
-		case *ast.CompositeLit:
-			kind, _ := node.Type.(*ast.SelectorExpr)
-			used[selector(kind)+"{}"] = true
-			for _, element := range node.Elts {
-				if pair, ok := element.(*ast.KeyValueExpr); ok {
-					if field, ok := pair.Key.(*ast.Ident); ok {
-						used[selector(kind)+"{"+field.Name+"}"] = true
-					}
-				}
-			}
+// nameOf returns a call's name, such as kgo.NewClient.
+func nameOf(call *ast.CallExpr) string {
+	if selector, ok := call.Fun.(*ast.SelectorExpr); ok {
+		if of, ok := selector.X.(*ast.Ident); ok {
+			return of.Name + "." + selector.Sel.Name
 		}
-		return true
-	})
-	return used
-}
-
-// selector returns a selector of a name, such as kgo.Record, and "" for any other expression.
-func selector(expression *ast.SelectorExpr) string {
-	if expression == nil {
-		return ""
-	}
-	if name, ok := expression.X.(*ast.Ident); ok {
-		return name.Name + "." + expression.Sel.Name
 	}
 	return ""
 }
 
-func TestCheckLessons(t *testing.T) {
-	const (
-		client   = `client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DialTLSConfig(tls), options...);`
-		producer = client + `_ = kgo.RequiredAcks(kgo.AllISRAcks()); client.Produce(ctx, &kgo.Record{Value: line}, done); client.Flush(ctx);`
-		consumer = client + `_ = []kgo.Opt{kgo.ConsumerGroup(g), kgo.ConsumeTopics(t), kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd())}
-			fetches := client.PollRecords(ctx, 1); client.AllowRebalance();`
-		mark = `client.MarkCommitRecords(records...);`
-	)
-	for _, test := range []struct {
-		name, folder, body string
-		missing            []string // empty: nothing
-	}{
-		{"producer", "producer", producer, nil},
-		{"producer in a new folder", "transactions/producer", producer, nil},
-		{"producer without flush", "producer", strings.ReplaceAll(producer, "client.Flush(ctx)", "deliver.Flush(client)"), []string{"client.Flush()"}},
-		{"name in a comment or a text", "producer", strings.ReplaceAll(producer, "client.Flush(ctx)", "/* client.Flush(ctx) */ print(`client.Flush(ctx)`)"), []string{"client.Flush()"}},
-		{"no call", "producer", strings.ReplaceAll(producer, "client.Flush(ctx)", "defer wait(client.Flush)"), []string{"client.Flush()"}},
-		{"client without brokers", "producer", strings.ReplaceAll(producer, "kgo.SeedBrokers(brokers...)", "x"), []string{"kgo.SeedBrokers()"}},
-		{"synchronous producer", "producer", strings.ReplaceAll(producer, "client.Produce(", "client.ProduceSync("), nil},
-		{"neither", "new", client, []string{"neither produces nor polls"}},
-		{"consumer", "consumer", consumer + mark, nil},
-		{"consumer that marks nothing", "consumer", consumer, []string{"client.MarkCommitRecords()"}},
-		{"consumer without auto commit", "consumer", consumer + `kgo.DisableAutoCommit();`, nil},
-		{"one policy", "commitoffsets/consumer", consumer + mark, []string{".AtStart()"}},
-		{"both policies", "commitoffsets/consumer", consumer + mark + `kgo.NewOffset().AtStart();`, nil},
-		{"commit", "commitoffsets/consumercommit", consumer + `kgo.DisableAutoCommit(); err = client.CommitRecords(ctx, message);`, nil},
-		{"commit elsewhere", "commitoffsets/consumercommit", consumer + `kgo.DisableAutoCommit(); err = member.Commit(ctx, message);`, []string{"client.CommitRecords()"}},
-		{"member", "consumergroup/consumer", consumer + mark + `kgo.OnPartitionsAssigned(assigned); kgo.OnPartitionsRevoked(revoked);`, []string{"kgo.RangeBalancer()"}},
-		{"share member", "consumergroup/share", client + `_ = []kgo.Opt{kgo.ShareGroup(g), kgo.ConsumeTopics(t), kgo.ShareAckCallback(f)}
-			fetches := client.PollRecords(ctx, 1); message.Ack(kgo.AckAccept);`, []string{"client.FlushAcks()"}},
-		{"no key", "consumergroup/producer", producer, []string{"kgo.Record{Key}"}},
-		{"key", "consumergroup/producer", strings.ReplaceAll(producer, "kgo.Record{", "kgo.Record{Key: key, "), nil},
-	} {
-		file, err := parser.ParseFile(token.NewFileSet(), "main.go", "package main\nfunc main() {\n"+test.body+"\n}", 0)
+func TestLessons(t *testing.T) {
+	for folder, program := range sections(t) {
+		text, err := os.ReadFile(filepath.Join(program.Dir, "main.go"))
 		if err != nil {
-			t.Fatalf("%s: %v", test.name, err)
+			t.Fatal(err)
 		}
-		problems := checkLessons(test.folder, file)
-		if len(problems) != len(test.missing) {
-			t.Errorf("%s: %q, want %q", test.name, problems, test.missing)
-			continue
+		for _, problem := range checkLessons(string(text)) {
+			t.Errorf("%s/main.go: %s", folder, problem)
 		}
-		for i, missing := range test.missing {
-			if !strings.HasPrefix(problems[i], missing) {
-				t.Errorf("%s: %q, want %q", test.name, problems, test.missing)
+		// A program that shows less fails.
+		for _, worse := range [][2]string{
+			{"kgo.NewClient(", "kgo.NewClient(append(member.Options(), "},
+			{"kgo.NewClient(", "kgo.NewClient(options..., "},
+			{"kgo.NewClient(", "cluster.Open("},
+			{"kgo.SeedBrokers(found.Brokers...),", "brokers,"},
+			{"client, err := kgo.NewClient(", "topics := kgo.ConsumeTopics(topic)\nclient, err := kgo.NewClient("},
+			{"tlsconf.Load(", "settings.TLS("},
+			{"cluster.Check(ctx, client,", "cluster.Check(ctx, other,"},
+			{"package main", "package main" + strings.Repeat("\n", mostLines)},
+			{"package main", "package main // " + strings.Repeat("-", mostColumns)},
+			{"client.Flush(sending) // wait", "answers.Wait() // wait"},
+			{"AllowRebalance()", "Rebalance()"},
+			{"message.Ack(", "accept(message, "},
+			{"client.MarkCommitRecords(", "mark("},
+			{"client.CommitRecords(", "commit("},
+		} {
+			changed := strings.Replace(string(text), worse[0], worse[1], 1)
+			if changed != string(text) && len(checkLessons(changed)) == 0 {
+				t.Errorf("%s/main.go: with %q instead of %q it shows less, and has no problem", folder, worse[1], worse[0])
 			}
 		}
 	}

@@ -41,7 +41,7 @@ func consume(ctx context.Context, args []string) error {
 		return found.WithSource(err)
 	}
 
-	client, err := kgo.NewClient( // it joins the group; the comments name the options of other clients
+	client, err := kgo.NewClient( // joins the group; the comments name the options elsewhere
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
 		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops

@@ -46,7 +46,7 @@ func produce(ctx context.Context, args []string) error {
 		kgo.DefaultProduceTopic(topic),
 		kgo.RequiredAcks(kgo.AllISRAcks()),                // acks=all: wait for all copies
 		kgo.RecordDeliveryTimeout(2*time.Minute),          // delivery.timeout.ms
-		kgo.MaxBufferedBytes(32<<20),                      // buffer.memory: if it is full, Produce waits
+		kgo.MaxBufferedBytes(32<<20),                      // buffer.memory; Produce waits if full
 		kgo.ProducerBatchCompression(kgo.NoCompression()), // compression.type=none
 		// batch.size: messages without a key fill 1 MB for one partition, and then for another one.
 		kgo.RecordPartitioner(kgo.UniformBytesPartitioner(1<<20, true, true, nil)),
@@ -63,7 +63,7 @@ func produce(ctx context.Context, args []string) error {
 	// Produce puts a message into a buffer and returns. The client sends it with others, and calls
 	// the function when the brokers have stored it, or when they refuse it.
 	answers, sent := cluster.NewAnswers(client), 0
-	sending := cli.Grace(ctx, time.Second)     // Ctrl-C leaves a second for the messages on their way
+	sending := cli.Grace(ctx, time.Second)     // Ctrl-C leaves a second for the last answers
 	for number, line := range cli.Lines(ctx) { // until Ctrl-D or Ctrl-C
 		message := &kgo.Record{Value: line}
 		if *key != "" {

@@ -1,7 +1,6 @@
 // Consumercommit prints one message at a time, stores it, and only then commits it.
 //
-// Stop it before it commits and start it again: the message comes again. So each message is stored
-// at least once.
+// Each message is stored at least once: stop it before it commits, and the message comes again.
 //
 //	go run ./commitoffsets/consumercommit client60 client60_group --store-time 5s
 package main
@@ -38,7 +37,7 @@ func consume(ctx context.Context, args []string) error {
 		return found.WithSource(err)
 	}
 
-	client, err := kgo.NewClient( // it joins the group; the comments name the options of other clients
+	client, err := kgo.NewClient( // joins the group; the comments name the options elsewhere
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
 		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops

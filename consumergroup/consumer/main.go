@@ -23,7 +23,8 @@ import (
 
 var (
 	flags  = settings.AddFlags() // --brokers, --auth
-	format = pflag.StringP("format", "f", `partition %p, offset %o, key %k, value %v\n`, cli.Formats)
+	format = pflag.StringP("format", "f",
+		`partition %p, offset %o, key %k, value %v\n`, cli.Formats)
 )
 
 func main() {
@@ -41,7 +42,7 @@ func consume(ctx context.Context, args []string) error {
 		return found.WithSource(err)
 	}
 
-	client, err := kgo.NewClient( // it joins the group; the comments name the options of other clients
+	client, err := kgo.NewClient( // joins the group; the comments name the options elsewhere
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
 		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
@@ -49,14 +50,15 @@ func consume(ctx context.Context, args []string) error {
 		kgo.ConsumerGroup(name),                         // group.id
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
 		kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
-		kgo.HeartbeatInterval(500*time.Millisecond),     // heartbeat.interval.ms: it shows a rebalance
+		kgo.HeartbeatInterval(500*time.Millisecond),     // heartbeat.interval.ms, to see rebalances
 		kgo.AutoCommitMarks(),                           // enable.auto.commit: only what is marked
 		kgo.BlockRebalanceOnPoll(),                      // partitions move only in AllowRebalance
 		// A rebalance takes all partitions away from all members, and then assigns them again.
-		kgo.OnPartitionsRevoked(func(ctx context.Context, client *kgo.Client, lost map[string][]int32) {
-			err := client.CommitMarkedOffsets(ctx) // the next member continues at these offsets
-			group.Revoked(lost[topic], err)        // prints the partitions that we had
-		}),
+		kgo.OnPartitionsRevoked(
+			func(ctx context.Context, client *kgo.Client, lost map[string][]int32) {
+				err := client.CommitMarkedOffsets(ctx) // the next member continues at these offsets
+				group.Revoked(lost[topic], err)        // prints the partitions that we had
+			}),
 		kgo.OnPartitionsAssigned(group.Begin), // commits where a new group begins
 		kgo.WithHooks(cluster.Reporter()),     // prints which brokers are unreachable
 	)

@@ -1,4 +1,4 @@
-// Share is one member of a share group (KIP-932). Its members share the messages, not the partitions.
+// Share is a member of a share group (KIP-932). Its members share the messages, not the partitions.
 //
 // A broker locks each message for one member. If the member releases it, or if its lock ends, it
 // comes again, perhaps to another member. More members than partitions help, but order is lost.
@@ -43,14 +43,14 @@ func consume(ctx context.Context, args []string) error {
 	}
 
 	var refused error             // the answer of a broker to the last acknowledgement
-	client, err := kgo.NewClient( // it joins the group; the comments name the options of other clients
+	client, err := kgo.NewClient( // joins the group; the comments name the options elsewhere
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
 		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
 		kgo.ConsumeTopics(topic),
 		kgo.ShareGroup(name),                   // group.id
 		kgo.ShareMaxRecords(1),                 // max.poll.records: lock one message at a time,
-		kgo.ShareMaxRecordsStrict(),            // share.acquire.mode=record_limit: and really only one
+		kgo.ShareMaxRecordsStrict(),            // share.acquire.mode=record_limit: really only one
 		kgo.FetchMaxWait(200*time.Millisecond), // fetch.max.wait.ms: FlushAcks waits as long
 		kgo.KeepRetryableFetchErrors(),         // so that we notice when somebody deletes the topic
 		kgo.ShareAckCallback(func(_ *kgo.Client, r kgo.ShareAckResults) { refused = r.Error() }),

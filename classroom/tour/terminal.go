@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"tkafka/pkg/process"
+)
+
+const (
+	lineTime    = time.Minute // for an expected line; it includes the time to compile a program
+	shellPrompt = "tour-shell-"
+)
+
+// A terminal is a shell on a terminal of its own, without echo.
+type terminal struct {
+	*process.Process
+	name    string
+	extra   *regexp.Regexp // lines that may come, too: on a slow machine, and if the topic has older messages
+	line    string         // the last line
+	prompt  string         // what is shown behind it, where the cursor is
+	skip    bool           // any lines may come
+	stopped bool           // Ctrl-C was the last that was typed
+}
+
+// open returns the terminal with this name. It opens it the first time.
+func (p *player) open(ctx context.Context, name string) (*terminal, error) {
+	if t, ok := p.terminals[name]; ok {
+		return t, nil
+	}
+	shell := exec.Command("bash", "--norc", "--noprofile", "--noediting", "-i")
+	shell.Dir = p.root
+	shell.Env = append(p.env, "PS1="+shellPrompt+"$? ", "TERM=dumb")
+	t := &terminal{Process: process.New(shell), name: name, extra: slow}
+	if p.existing {
+		t.extra = older
+	}
+	if err := t.StartOnTerminal(50, 200); err != nil {
+		return nil, err
+	}
+	p.terminals[name] = t
+	if err := t.await(ctx, shellPrompt, nil); err != nil {
+		return nil, err
+	}
+	t.skip = true                             // the echo of this command
+	return t, t.enter("stty -echo; set +m\n") // all programs stay in the process group of the shell
+}
+
+func (t *terminal) enter(keys string) error {
+	t.prompt, t.stopped = "", false
+	return t.Type(keys)
+}
+
+var (
+	// next matches the next line, or a prompt at the end of what is printed. In a line the program may have
+	// erased something: a prompt, or a number of messages.
+	next  = regexp.MustCompile(`^(?:.*\r\x1b\[K)?(?:(?:> )?(.*?)\r?\n|(> |` + shellPrompt + `)(?:(\d+) )?$)`)
+	slow  = regexp.MustCompile(`^$|^go: downloading |: waiting for `)
+	older = regexp.MustCompile(slow.String() + `|: latest: the group skips `)
+)
+
+// await reads lines until one is as wanted, or until the prompt is shown. It fails if another line comes.
+func (t *terminal) await(ctx context.Context, prompt string, wanted *regexp.Regexp) error {
+	for wanted != nil || t.prompt != prompt {
+		type result struct {
+			match []string
+			err   error
+		}
+		read := make(chan result, 1)
+		go func() {
+			match, err := t.Await(&t.Stdout, next, lineTime)
+			read <- result{match, err}
+		}()
+		var r result
+		select {
+		case r = <-read:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if r.err != nil {
+			return fmt.Errorf("terminal %s: nothing else came within %v; the last line was %q", t.name, lineTime, t.line)
+		}
+		if t.prompt = r.match[2]; t.prompt == "" {
+			t.line = r.match[1]
+		}
+		switch {
+		case r.match[3] != "" && r.match[3] != "0" && !t.stopped: // after Ctrl-C the status of go run is 1
+			return fmt.Errorf("terminal %s: the command ended with status %s; its last line was %q", t.name, r.match[3], t.line)
+		case t.prompt == shellPrompt && wanted != nil:
+			return fmt.Errorf("terminal %s: the command ended; its last line was %q", t.name, t.line)
+		case t.prompt != "":
+		case wanted != nil && wanted.MatchString(t.line):
+			wanted, prompt = nil, t.prompt
+		case !t.skip && !t.extra.MatchString(t.line):
+			return fmt.Errorf("terminal %s: it printed %q", t.name, t.line)
+		}
+	}
+	t.skip = false
+	return nil
+}
+
+// close ends the shells and all that runs in them: those of the cluster at last, so that members can leave.
+func (p *player) close() {
+	var members sync.WaitGroup
+	for _, t := range p.terminals {
+		if t.name != "cluster" {
+			members.Go(t.close)
+		}
+	}
+	members.Wait()
+	if t := p.terminals["cluster"]; t != nil {
+		t.close()
+	}
+}
+
+func (t *terminal) close() {
+	t.SignalAll(syscall.SIGHUP) // also to the programs of the shell
+	t.Wait(time.Second)
+	t.KillAll()
+}
+
+var digits = regexp.MustCompile(`commitoffsets-\w+|[0-9,]*[0-9]`)
+
+// like returns a pattern for a line with other digits, or for the same line if it has only digits.
+func like(line string) *regexp.Regexp {
+	if digits.FindString(line) == line {
+		return regexp.MustCompile("^" + regexp.QuoteMeta(line) + "$")
+	}
+	pattern := digits.ReplaceAllStringFunc(regexp.QuoteMeta(line), func(found string) string {
+		if strings.HasPrefix(found, "commitoffsets-") {
+			return `commitoffsets-\w+`
+		}
+		return `[0-9,]+`
+	})
+	return regexp.MustCompile("^" + pattern + "$")
+}
+
+var checkMark = func() string {
+	if _, plain := os.LookupEnv("NO_COLOR"); plain || !term.IsTerminal(int(os.Stdout.Fd())) {
+		return "✓"
+	}
+	return "\x1b[32m✓\x1b[0m"
+}()
