@@ -4,76 +4,71 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// listener accepts the clients of one broker. It lives longer than the listener that kfake has, so
-// that a killed broker can come back at its address.
+// listener is where kfake accepts the clients of one broker. The broker can be killed and come back.
 type listener struct {
-	port          int
-	tls           *tls.Config
-	authenticator *authenticator
-	limits        limits
-	memory        *memory
-	requests      knownRequests // set before serve
-	arrived       func(n int)   // a request of n bytes arrived; set before serve
-
-	accepted chan net.Conn               // for kfake
-	lose     atomic.Pointer[func() bool] // see Cluster.LoseReplies
+	cluster  *Cluster
+	port     int
+	accepted chan net.Conn // for kfake
+	closed   chan struct{} // by kfake
 
 	mu          sync.Mutex
 	sockets     []net.Listener // nil while the broker is down
-	connections map[*connection]struct{}
-	down        chan struct{} // closed while the broker is down
-	releasePort func()        // ends the reservation of the port, or nil
+	connections map[*connection]bool
 }
 
 // listen opens a port; 0 means a free port. Clients can connect, but wait until serve is called.
-func listen(port int, config *tls.Config, authenticator *authenticator, limits limits, memory *memory) (*listener, error) {
-	sockets, err := listenLoopback(port)
-	if err != nil {
-		return nil, err
+func listen(cluster *Cluster, port int) (*listener, error) {
+	free := port == 0
+	for attempt := 1; ; attempt++ {
+		if free {
+			// Systems give higher ports to clients. One of them could get the port of a killed broker.
+			port = 20_000 + rand.IntN(9_000)
+		}
+		sockets, err := listenLoopback(port)
+		if err == nil {
+			return &listener{
+				cluster: cluster, port: port, sockets: sockets, connections: make(map[*connection]bool),
+				accepted: make(chan net.Conn), closed: make(chan struct{}),
+			}, nil
+		}
+		if !free || attempt == 100 {
+			return nil, err
+		}
 	}
-	return &listener{
-		port:          sockets[0].Addr().(*net.TCPAddr).Port,
-		tls:           config,
-		authenticator: authenticator,
-		limits:        limits,
-		memory:        memory,
-		arrived:       func(int) {},
-		accepted:      make(chan net.Conn),
-		sockets:       sockets,
-		connections:   make(map[*connection]struct{}),
-		down:          make(chan struct{}),
-	}, nil
 }
 
 // listenLoopback listens at both addresses of localhost, 127.0.0.1 and ::1. Some clients try one of
 // them first, some the other. With one address alone, they could find another program at the other.
 func listenLoopback(port int) ([]net.Listener, error) {
-	for attempt := 1; ; attempt++ {
-		v4, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			return nil, listenError(port, err)
-		}
-		got := v4.Addr().(*net.TCPAddr).Port
-		v6, err := net.Listen("tcp6", net.JoinHostPort("::1", strconv.Itoa(got)))
-		if err == nil {
-			return []net.Listener{v4, v6}, nil
-		}
-		if !isInUse(err) {
-			return []net.Listener{v4}, nil // no IPv6 on this machine
-		}
-		v4.Close()
-		// The system chose a port that is free at 127.0.0.1 only. It may choose another one next time.
-		if port != 0 || attempt == 10 {
-			return nil, listenError(got, err)
-		}
+	var sockets []net.Listener
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		socket, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		switch {
+		case err == nil:
+			sockets = append(sockets, socket)
+		case len(sockets) == 0 || isInUse(err):
+			closeAll(sockets)
+			if isInUse(err) {
+				err = &PortError{Port: port}
+			}
+			return nil, err
+		} // otherwise, this machine has no IPv6
+	}
+	return sockets, nil
+}
+
+func closeAll(sockets []net.Listener) {
+	for _, socket := range sockets {
+		socket.Close()
 	}
 }
 
@@ -82,173 +77,143 @@ type PortError struct{ Port int }
 
 func (e *PortError) Error() string { return fmt.Sprintf("port %d is in use", e.Port) }
 
-func listenError(port int, err error) error {
-	if isInUse(err) {
-		return &PortError{Port: port}
-	}
-	return fmt.Errorf("port %d: %w", port, err)
-}
-
 func isInUse(err error) bool {
 	const windowsInUse = syscall.Errno(10048) // WSAEADDRINUSE, which package syscall does not have
 	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, windowsInUse)
 }
 
-// serve begins to accept clients. It needs the lock, unless nobody else knows the listener yet.
+// serve begins to accept clients.
 func (l *listener) serve() {
 	for _, socket := range l.sockets {
-		go l.accept(socket, l.down)
+		go func() {
+			for {
+				raw, err := socket.Accept()
+				switch {
+				case errors.Is(err, net.ErrClosed):
+					return
+				case err != nil: // the process has no free file descriptor, or the client has left already
+					time.Sleep(50 * time.Millisecond)
+				default:
+					go l.welcome(raw)
+				}
+			}
+		}()
 	}
 }
 
-func (l *listener) accept(socket net.Listener, down <-chan struct{}) {
-	for {
-		conn, err := socket.Accept()
-		if errors.Is(err, net.ErrClosed) {
+// welcome gives a client to kfake after the TLS handshake. A client that is slow does not delay the others.
+func (l *listener) welcome(raw net.Conn) {
+	c := l.add(raw)
+	if c == nil {
+		return
+	}
+	user := anonymous
+	if l.cluster.tls != nil {
+		secured := tls.Server(raw, l.cluster.tls)
+		raw.SetDeadline(time.Now().Add(10 * time.Second))
+		if err := secured.Handshake(); err != nil {
+			// If we closed the connection with unread bytes of the client, the system would reset it. The
+			// student could then read "connection reset" instead of "certificate required".
+			raw.(*net.TCPConn).CloseWrite()
+			raw.SetReadDeadline(time.Now().Add(time.Second))
+			io.Copy(io.Discard, raw)
+			c.Close()
 			return
 		}
-		if err != nil {
-			// The process has no free file descriptor, or the client has closed the connection already.
-			select {
-			case <-time.After(50 * time.Millisecond):
-				continue
-			case <-down:
-				return
-			}
+		raw.SetDeadline(time.Time{})
+		c.Conn = secured
+		if certificates := secured.ConnectionState().PeerCertificates; len(certificates) > 0 {
+			user = certificates[0].Subject.CommonName
 		}
-		l.handOver(newConnection(l, conn))
 	}
+	l.handOver(c, user)
 }
 
-// handOver gives a connection to kfake. It returns false if the broker is down, or goes down meanwhile.
-func (l *listener) handOver(c *connection) bool {
-	l.mu.Lock()
-	down := l.down
-	isDown := l.sockets == nil
-	if !isDown {
-		l.connections[c] = struct{}{}
-	}
-	l.mu.Unlock()
-	if isDown {
-		c.Close()
-		return false
-	}
-	select {
-	case l.accepted <- c:
-		return true
-	case <-down:
-		c.Close()
-		return false
-	}
-}
-
-func (l *listener) remove(c *connection) {
+// add makes a connection that breaks when the broker is killed. It returns nil if the broker is down.
+func (l *listener) add(raw net.Conn) *connection {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.connections, c)
+	if l.sockets == nil {
+		raw.Close()
+		return nil
+	}
+	c := &connection{Conn: raw, raw: raw, listener: l}
+	l.connections[c] = true
+	return c
+}
+
+func (l *listener) handOver(c *connection, user string) {
+	c.begin(user)
+	select {
+	case l.accepted <- c:
+	case <-l.closed:
+		c.Close()
+	}
 }
 
 // dial connects from inside this process.
 func (l *listener) dial() (net.Conn, error) {
 	client, server := net.Pipe()
-	if !l.handOver(newInternalConnection(l, server)) {
-		return nil, &net.OpError{Op: "dial", Net: "pipe", Addr: address(l.address()), Err: syscall.ECONNREFUSED}
+	c := l.add(server)
+	if c == nil {
+		return nil, &net.OpError{Op: "dial", Net: "pipe", Addr: l.Addr(), Err: syscall.ECONNREFUSED}
 	}
+	go l.handOver(c, l.cluster.users.inside)
 	return client, nil
 }
 
-// kill takes the broker down as the end of its process would: its connections break, and new ones
-// are refused. The port stays reserved until restart or close.
+// kill takes the broker down as the end of its process would.
 func (l *listener) kill() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.sockets != nil {
-		l.takeDown()
-		l.releasePort = reservePort(l.port)
-	}
-}
-
-// close takes the broker down for ever.
-func (l *listener) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.sockets != nil {
-		l.takeDown()
-	}
-	l.endReservation()
-}
-
-// takeDown needs the lock.
-func (l *listener) takeDown() {
-	for _, socket := range l.sockets {
-		socket.Close()
-	}
+	closeAll(l.sockets)
 	l.sockets = nil
-	close(l.down)
 	for c := range l.connections {
 		c.raw.Close()
 	}
 }
 
-// endReservation needs the lock.
-func (l *listener) endReservation() {
-	if l.releasePort != nil {
-		l.releasePort()
-		l.releasePort = nil
-	}
-}
-
 // restart brings a killed broker back at its port.
-func (l *listener) restart() error {
+func (l *listener) restart() (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.sockets != nil {
 		return nil
 	}
-	l.endReservation()
-	sockets, err := listenLoopback(l.port)
-	if err != nil {
-		return err
+	if l.sockets, err = listenLoopback(l.port); err == nil {
+		l.serve()
 	}
-	l.sockets, l.down = sockets, make(chan struct{})
-	l.serve()
-	return nil
+	return err
 }
 
-func (l *listener) address() string { return net.JoinHostPort("localhost", strconv.Itoa(l.port)) }
-
-// kfakeListener is the listener that kfake has. An error of Accept ends a broker of kfake for ever.
-// So Accept fails only after kfake has closed the listener.
-type kfakeListener struct {
-	*listener
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newKfakeListener(l *listener) *kfakeListener {
-	return &kfakeListener{listener: l, closed: make(chan struct{})}
-}
-
-func (k *kfakeListener) Accept() (net.Conn, error) {
+// Accept is what kfake calls. An error would end the broker for ever.
+func (l *listener) Accept() (net.Conn, error) {
 	select {
-	case conn := <-k.accepted:
-		return conn, nil
-	case <-k.closed:
+	case c := <-l.accepted:
+		return c, nil
+	case <-l.closed:
 		return nil, net.ErrClosed
 	}
 }
 
-// Close also breaks the broker's connections. kfake alone would leave them open.
-func (k *kfakeListener) Close() error {
-	k.once.Do(func() {
-		close(k.closed)
-		k.close()
-	})
+// Close is what kfake calls when it ends. It closes the connections itself, after its files are written.
+func (l *listener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	closeAll(l.sockets)
+	l.sockets = nil
+	select {
+	case <-l.closed:
+	default:
+		close(l.closed)
+	}
 	return nil
 }
 
 // Addr is the address that the broker gives to clients (advertised.listeners).
-func (k *kfakeListener) Addr() net.Addr { return address(k.address()) }
+func (l *listener) Addr() net.Addr {
+	return address(net.JoinHostPort("localhost", strconv.Itoa(l.port)))
+}
 
 // address is an address whose host is a name, not an IP address.
 type address string

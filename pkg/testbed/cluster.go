@@ -50,7 +50,7 @@ func (s *state) cluster(args []string) {
 	for _, arg := range args {
 		name, right, isRight := strings.Cut(arg, "=")
 		if version := kversion.FromString(arg); version != nil {
-			config.Versions = version
+			config.Options = append(config.Options, kfake.MaxVersions(version))
 			continue
 		}
 		if !isRight {
