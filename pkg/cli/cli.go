@@ -46,6 +46,7 @@ func Run(usage, about string, work func(ctx context.Context, args []string) erro
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	leaving = Grace(ctx, time.Second/2)
 	context.AfterFunc(ctx, func() {
 		time.Sleep(100 * time.Millisecond) // timeout(1) sends its signal twice
 		stop()                             // the next signal ends the process
