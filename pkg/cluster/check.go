@@ -146,9 +146,11 @@ func checkTopic(ctx context.Context, client *kgo.Client, name string, response *
 	return checkGroup(ctx, client)
 }
 
-// checkGroup fails if the client has no right to use its group. Later errors do not name the group.
+// checkGroup fails if the client has no right to use its group, or if a group of another type has the name. Later
+// errors do not name the group, and a member of a share group would try for ever.
 func checkGroup(ctx context.Context, client *kgo.Client) error {
-	name := client.OptValue(kgo.ConsumerGroup).(string) + client.OptValue(kgo.ShareGroup).(string)
+	share := client.OptValue(kgo.ShareGroup).(string)
+	name := client.OptValue(kgo.ConsumerGroup).(string) + share
 	if name == "" {
 		return nil
 	}
@@ -156,7 +158,17 @@ func checkGroup(ctx context.Context, client *kgo.Client) error {
 	if errors.Is(coordinator.Err, kerr.GroupAuthorizationFailed) {
 		return Explain(coordinator.Err, "group "+name)
 	}
-	return nil // to join will show more
+	response, err := kmsg.NewPtrListGroupsRequest().RequestWith(ctx, client.Broker(int(coordinator.NodeID)))
+	if coordinator.Err != nil || err != nil {
+		return nil // to join will show more
+	}
+	for _, group := range response.Groups { // before Kafka 3.8 they have no type
+		if group.Group == name && group.GroupType != "" && (group.GroupType == "share") != (share != "") {
+			return cli.WithHint(fmt.Errorf("group %s is a %s group, which this program cannot join", name, group.GroupType),
+				"choose another group name")
+		}
+	}
+	return nil
 }
 
 // CheckShare fails if the brokers have no share groups: then a client would try for ever to join one.
