@@ -68,12 +68,10 @@ func consume(ctx context.Context, args []string) error {
 			if err := store(ctx, out, message); err != nil {
 				return group.NotStored(message, err) // the group reads it again
 			}
-			if err := client.CommitRecords(ctx, message); err != nil {
-				if err := group.NotCommitted(message, err); err != nil {
-					return err
-				}
-			} else {
+			if err := client.CommitRecords(ctx, message); err == nil {
 				out.Println("Message committed")
+			} else if err := group.NotCommitted(message, err); err != nil {
+				return err
 			}
 		}
 		client.AllowRebalance() // partitions may move now
