@@ -65,14 +65,12 @@ func consume(ctx context.Context, args []string) error {
 		}
 		for message := range fetches.RecordsAll() {
 			if err := store(ctx, out, message); err != nil {
-				return group.NotCommitted(message, err) // the group reads it again
+				return group.NotStored(message, err) // the group reads it again
 			}
-			if err := client.CommitRecords(ctx, message); err != nil {
-				if err := group.NotCommitted(message, err); err != nil {
-					return err
-				}
-			} else {
+			if err := client.CommitRecords(ctx, message); err == nil {
 				out.Println("Message committed")
+			} else if err := group.NotCommitted(message, err); err != nil {
+				return err
 			}
 		}
 		client.AllowRebalance() // partitions may move now

@@ -39,6 +39,11 @@ var (
 // seconds. The second one ends the process at once. An error that is only this end, or a reader of standard
 // output who has left, is none.
 func Run(usage, about string, work func(ctx context.Context, args []string) error) {
+	for _, file := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+		if _, err := file.Stat(); err != nil { // closed: so that no connection gets its number
+			os.OpenFile(os.DevNull, os.O_RDWR, 0)
+		}
+	}
 	args := arguments(usage, about)
 	signal.Ignore(syscall.SIGPIPE) // a write to a reader who has left returns an error (EPIPE)
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
@@ -46,6 +51,7 @@ func Run(usage, about string, work func(ctx context.Context, args []string) erro
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	leaving = Grace(ctx, time.Second/2)
 	context.AfterFunc(ctx, func() {
 		time.Sleep(100 * time.Millisecond) // timeout(1) sends its signal twice
 		stop()                             // the next signal ends the process

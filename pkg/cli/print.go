@@ -27,7 +27,7 @@ func Say(format string, args ...any) {
 	text := strings.ReplaceAll(string(Escape(fmt.Appendf(nil, format, args...))), "\n", `\n`)
 	stderr.Lock()
 	defer stderr.Unlock()
-	fmt.Fprintf(os.Stderr, "%s%s: %s\n%s", erased(), name, text, bottom)
+	fmt.Fprintf(output{os.Stderr}, "%s%s: %s\n%s", erased(), name, text, bottom)
 }
 
 // Warn prints an error and, on a second line, its hint.
@@ -50,7 +50,7 @@ func Progress(count int) {
 func Bottom(text string) {
 	stderr.Lock()
 	defer stderr.Unlock()
-	fmt.Fprint(os.Stderr, erased(), text)
+	fmt.Fprint(output{os.Stderr}, erased(), text)
 	bottom = text
 }
 
@@ -89,7 +89,7 @@ func NewPrinter(ctx context.Context, format string) *Printer {
 		os.Exit(2)
 	}
 	return &Printer{
-		out:       bufio.NewWriterSize(stdout{Grace(ctx, time.Second/2)}, 64<<10),
+		out:       bufio.NewWriterSize(output{os.Stdout}, 64<<10),
 		formatter: formatter, terminal: term.IsTerminal(int(os.Stdout.Fd())),
 	}
 }
@@ -118,20 +118,28 @@ func (p *Printer) Flush() error {
 	return nil
 }
 
-// stdout is standard output, until late ends: then it does not wait any longer for a reader who does not read.
-type stdout struct{ late context.Context }
+// leaving ends half a second after Ctrl-C. From then on, no output waits for a reader who does not read.
+var leaving = context.Background()
 
-func (s stdout) Write(text []byte) (int, error) {
+// output is standard output or standard error.
+type output struct{ file *os.File }
+
+func (o output) Write(text []byte) (int, error) {
 	written := make(chan error, 1)
 	go func() {
-		_, err := os.Stdout.Write(text)
+		_, err := o.file.Write(text)
 		written <- err
 	}()
 	select {
 	case err := <-written:
 		return len(text), err
-	case <-s.late.Done():
-		return 0, s.late.Err()
+	case <-leaving.Done():
+	}
+	select {
+	case err := <-written:
+		return len(text), err
+	case <-time.After(50 * time.Millisecond): // enough for a reader who reads
+		return 0, leaving.Err()
 	}
 }
 

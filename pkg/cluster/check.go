@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -31,21 +32,10 @@ func Check(ctx context.Context, client *kgo.Client, topic string) error {
 	asked := ctx
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	addresses := client.OptValue(kgo.SeedBrokers).([]string)
-	first, err := ask(ctx, client.SeedBrokers(), addresses, topic)
+	address, first, err := ask(ctx, client, topic)
 	if err == nil {
-		// The addresses that the cluster advertises may be unreachable from here.
-		var brokers []*kgo.Broker
-		addresses = nil
-		for _, broker := range first.Brokers {
-			brokers = append(brokers, client.Broker(int(broker.NodeID)))
-			addresses = append(addresses, net.JoinHostPort(broker.Host, fmt.Sprint(broker.Port)))
-		}
-		if _, err = ask(ctx, brokers, addresses, topic); err != nil {
-			// Not %w: these addresses are not those of the settings.
-			text := fmt.Errorf("a broker answers, but the addresses that it names (advertised.listeners) do not: %v", err)
-			err = cli.WithHint(text, "%s", cli.HintOf(err))
-		}
+		client.UpdateSeedBrokers(address) // another one may keep the client waiting for ten seconds
+		err = checkAdvertised(ctx, client, address, first.Brokers)
 	}
 	switch {
 	case asked.Err() != nil:
@@ -58,9 +48,33 @@ func Check(ctx context.Context, client *kgo.Client, topic string) error {
 	return nil
 }
 
-// ask asks all brokers at the same time, and returns the first answer. Without one, its error has the cause
-// for each address.
-func ask(ctx context.Context, brokers []*kgo.Broker, addresses []string, topic string) (*kmsg.MetadataResponse, error) {
+// checkAdvertised fails if none of the brokers is reachable at the address that the cluster has for it. The broker
+// at the known address has answered.
+func checkAdvertised(ctx context.Context, client *kgo.Client, known string, brokers []kmsg.MetadataResponseBroker) error {
+	var addresses []string
+	for _, broker := range brokers {
+		addresses = append(addresses, net.JoinHostPort(broker.Host, fmt.Sprint(broker.Port)))
+	}
+	if slices.Contains(addresses, known) {
+		return nil
+	}
+	security, _ := client.OptValue(kgo.DialTLSConfig).(*tls.Config)
+	other, err := kgo.NewClient(kgo.SeedBrokers(addresses...), kgo.DialTLSConfig(security))
+	if err != nil {
+		return err
+	}
+	defer other.Close()
+	if _, _, err := ask(ctx, other, ""); err != nil { // not %w: these addresses are not those of the settings
+		return cli.WithHint(fmt.Errorf("%s answers, but the addresses that the cluster has for its brokers (advertised.listeners) "+
+			"do not: %v", known, err), "%s", cli.HintOf(err))
+	}
+	return nil
+}
+
+// ask asks the brokers that a client starts from, at the same time. It returns the first answer, and the address
+// that it is from. Without one, its error has the cause for each address.
+func ask(ctx context.Context, client *kgo.Client, topic string) (address string, _ *kmsg.MetadataResponse, _ error) {
+	brokers, addresses := client.SeedBrokers(), client.OptValue(kgo.SeedBrokers).([]string)
 	type answer struct {
 		address  string
 		response kmsg.Response
@@ -84,7 +98,7 @@ func ask(ctx context.Context, brokers []*kgo.Broker, addresses []string, topic s
 	for range brokers {
 		a := <-answers
 		if a.err == nil {
-			return a.response.(*kmsg.MetadataResponse), nil
+			return a.address, a.response.(*kmsg.MetadataResponse), nil
 		}
 		cause, remedy := diagnose(a.err, a.address)
 		if causes[cause] = append(causes[cause], a.address); hint == "" {
@@ -98,7 +112,7 @@ func ask(ctx context.Context, brokers []*kgo.Broker, addresses []string, topic s
 	}
 	slices.Sort(failed)
 	text := "cannot connect to " + strings.Join(failed, "; ")
-	return nil, cli.WithHint(&explained{text, settings.ErrBrokers}, "%s", hint)
+	return "", nil, cli.WithHint(&explained{text, settings.ErrBrokers}, "%s", hint)
 }
 
 func checkTopic(ctx context.Context, client *kgo.Client, name string, response *kmsg.MetadataResponse) error {
@@ -132,9 +146,11 @@ func checkTopic(ctx context.Context, client *kgo.Client, name string, response *
 	return checkGroup(ctx, client)
 }
 
-// checkGroup fails if the client has no right to use its group. Later errors do not name the group.
+// checkGroup fails if the client has no right to use its group, or if a group of another type has the name. Later
+// errors do not name the group, and a member of a share group would try for ever.
 func checkGroup(ctx context.Context, client *kgo.Client) error {
-	name := client.OptValue(kgo.ConsumerGroup).(string) + client.OptValue(kgo.ShareGroup).(string)
+	share := client.OptValue(kgo.ShareGroup).(string)
+	name := client.OptValue(kgo.ConsumerGroup).(string) + share
 	if name == "" {
 		return nil
 	}
@@ -142,7 +158,17 @@ func checkGroup(ctx context.Context, client *kgo.Client) error {
 	if errors.Is(coordinator.Err, kerr.GroupAuthorizationFailed) {
 		return Explain(coordinator.Err, "group "+name)
 	}
-	return nil // to join will show more
+	response, err := kmsg.NewPtrListGroupsRequest().RequestWith(ctx, client.Broker(int(coordinator.NodeID)))
+	if coordinator.Err != nil || err != nil {
+		return nil // to join will show more
+	}
+	for _, group := range response.Groups { // before Kafka 3.8 they have no type
+		if group.Group == name && group.GroupType != "" && (group.GroupType == "share") != (share != "") {
+			return cli.WithHint(fmt.Errorf("group %s is a %s group, which this program cannot join", name, group.GroupType),
+				"choose another group name")
+		}
+	}
+	return nil
 }
 
 // CheckShare fails if the brokers have no share groups: then a client would try for ever to join one.

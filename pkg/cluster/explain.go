@@ -83,6 +83,8 @@ func Explain(err error, what string) error {
 	case errors.Is(err, kerr.InconsistentGroupProtocol), errors.Is(err, kerr.GroupIDNotFound):
 		text = what + " has another type (share group, group.protocol), or members with another partition.assignment.strategy"
 		hint = "choose another group name"
+	case errors.Is(err, kgo.ErrClientClosed):
+		text = "the client is closed"
 	case errors.Is(err, kgo.ErrRecordTimeout):
 		text = "no broker has stored it in time (delivery.timeout.ms)"
 	case IsOut(err):

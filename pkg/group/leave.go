@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"time"
 
@@ -40,26 +39,37 @@ func Leave(client *kgo.Client) {
 	}
 }
 
-// NotCommitted prints that a message is not committed. It returns the error if that ends the loop: Ctrl-C, output
-// that fails, or a right that is missing. Otherwise the loop goes on. If the group has removed this member, the client joins it
+// NotStored prints that a message comes again, because Ctrl-C or output that fails has stopped the program. It
+// returns the error that ends the program.
+func NotStored(message *kgo.Record, err error) error {
+	err = fmt.Errorf("%s is not committed and comes again: %w", placeOf(message), err)
+	if errors.Is(err, context.Canceled) {
+		cli.Say("%s is not committed and comes again", placeOf(message))
+	}
+	return err
+}
+
+// NotCommitted prints that the commit of a message failed. It returns the error if that ends the loop: Ctrl-C, or a
+// right that is missing. Otherwise the loop goes on. If the group has removed this member, the client joins it
 // again, and the message comes again. If no broker answers, the commit of a later message includes this one.
 func NotCommitted(message *kgo.Record, err error) error {
-	place := fmt.Sprintf("partition %d, offset %d is not committed and ", message.Partition, message.Offset)
-	var output *fs.PathError
+	reason := cluster.Explain(err, "topic "+message.Topic)
 	switch {
 	case errors.Is(err, context.Canceled):
-		cli.Say("%scomes again", place)
+		cli.Say("%s may come again, because no broker has answered to its commit", placeOf(message))
 		return err
-	case errors.As(err, &output):
-		return fmt.Errorf("%scomes again: %w", place, err)
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
-		return fmt.Errorf("%scomes again: %w", place, cluster.Explain(err, "topic "+message.Topic))
+		return fmt.Errorf("%s is not committed and comes again: %w", placeOf(message), reason)
 	case cluster.IsOut(err):
-		cli.Say("%scomes again: the group continues without this member", place)
+		cli.Say("%s is not committed and comes again: the group continues without this member", placeOf(message))
 	default:
-		cli.Say("%smay come again: %v", place, cluster.Explain(err, "topic "+message.Topic))
+		cli.Say("%s may come again, because its commit failed: %v", placeOf(message), reason)
 	}
 	return nil
+}
+
+func placeOf(message *kgo.Record) string {
+	return fmt.Sprintf("partition %d, offset %d", message.Partition, message.Offset)
 }
 
 // Revoked prints the partitions that the group takes away, and why the last commit for them failed.

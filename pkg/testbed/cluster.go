@@ -1,13 +1,10 @@
 package testbed
 
 import (
-	"context"
 	"crypto/tls"
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +16,6 @@ import (
 
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
-	"tkafka/pkg/localcluster"
 )
 
 func (s *state) credentials(args []string) {
@@ -40,34 +36,30 @@ func (s *state) credentials(args []string) {
 	s.ts.Check(folder.Write(s.ts.MkAbs(args[0])))
 }
 
-// cluster starts an embedded cluster for this script alone. If there are rights, the first user with
-// one gets the credentials in auth/.
 func (s *state) cluster(args []string) {
-	if s.ownCluster {
-		s.ts.Fatalf("the script has a cluster of its own already")
-	}
 	config, user, secure := embedded.Config{}, "student", true
 	for _, arg := range args {
 		name, right, isRight := strings.Cut(arg, "=")
-		if version := kversion.FromString(arg); version != nil {
+		switch version := kversion.FromString(arg); {
+		case version != nil:
 			config.Options = append(config.Options, kfake.MaxVersions(version))
-			continue
+		case arg == "plaintext":
+			secure = false
+		case isRight:
+			if config.Rights == nil {
+				config.Rights, user = make(map[string][]kfake.ACL), name
+			}
+			config.Rights[name] = append(config.Rights[name], s.parseRight(right)...)
+		default:
+			s.ts.Fatalf("unknown argument %s", arg)
 		}
-		if !isRight {
-			secure = secure && arg != "plaintext"
-			continue
-		}
-		if config.Rights == nil {
-			config.Rights, user = make(map[string][]kfake.ACL), name
-		}
-		config.Rights[name] = append(config.Rights[name], s.parseRight(right)...)
 	}
-	cluster, ca, err := startEmbedded(config, secure)
+	own, err := startEmbedded(config, secure)
 	s.ts.Check(err)
-	s.ownCluster, s.config = true, config
-	s.ts.Check(s.use(cluster, ca, filepath.Join(s.dir, "auth"), user))
-	s.ts.Setenv("BROKERS", strings.Join(cluster.Brokers(), ","))
-	s.ts.Check(s.makeTopic(s.topic))
+	s.ownCluster = true
+	s.ts.Check(s.use(own, user))
+	s.ts.Setenv("BROKERS", strings.Join(s.brokers, ","))
+	s.makeTopic([]string{s.topic})
 }
 
 // parseRight reads a right such as read:topic:client60.
@@ -76,9 +68,6 @@ func (s *state) parseRight(right string) []kfake.ACL {
 		return nil
 	}
 	parts := strings.SplitN(right, ":", 3)
-	if len(parts) != 3 {
-		s.ts.Fatalf("%q is not operation:kind:name", right)
-	}
 	operation, err := kmsg.ParseACLOperation(parts[0])
 	s.ts.Check(err)
 	kind, err := kmsg.ParseACLResourceType(parts[1])
@@ -89,24 +78,24 @@ func (s *state) parseRight(right string) []kfake.ACL {
 	}}
 }
 
-func (s *state) lose(args []string) { s.ts.Check(s.embedded.Kill(int32(s.number(args[0])))) }
-
-func (s *state) restore(args []string) { s.ts.Check(s.embedded.Restart(int32(s.number(args[0])))) }
-
-// restartCluster does what a user of classroom/cluster does who stops it and starts it again: the
-// authority, the addresses and the name of the topic stay.
-func (s *state) restartCluster([]string) {
-	config := s.config
-	config.Topics = []string{s.topic}
-	for _, broker := range s.embedded.Brokers() {
-		_, port, err := net.SplitHostPort(broker)
-		s.ts.Check(err)
-		config.Ports = append(config.Ports, s.number(port))
+// own is the embedded cluster that only this script uses.
+func (s *state) own() *embedded.Cluster {
+	if !s.ownCluster {
+		s.ts.Fatalf("this needs a cluster of its own: use the command cluster first")
 	}
-	s.embedded.Close()
-	cluster, err := localcluster.Start(s.ca, config)
-	s.ts.Check(err)
-	s.ts.Check(s.use(cluster, s.ca, filepath.Join(s.dir, "auth"), "student"))
+	return s.embedded
+}
+
+func (s *state) lose(args []string) {
+	for _, broker := range args {
+		s.ts.Check(s.own().Kill(int32(s.number(broker))))
+	}
+}
+
+func (s *state) restore(args []string) {
+	for _, broker := range args {
+		s.ts.Check(s.own().Restart(int32(s.number(broker))))
+	}
 }
 
 func (s *state) advertise(args []string) {
@@ -114,7 +103,7 @@ func (s *state) advertise(args []string) {
 	s.ts.Check(err)
 	broker := kmsg.NewMetadataResponseBroker()
 	broker.Host, broker.Port = host, int32(s.number(port))
-	fake := s.embedded.Kfake()
+	fake := s.own().Kfake()
 	fake.ControlKey(kmsg.Metadata.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		fake.KeepControl()
 		resp := req.ResponseKind().(*kmsg.MetadataResponse)
@@ -123,61 +112,36 @@ func (s *state) advertise(args []string) {
 	})
 }
 
-func (s *state) freeze(args []string) {
-	ctx, cancel := withTimeout()
-	defer cancel()
-	coordinator := s.admin.FindGroupCoordinators(ctx, args[0])[args[0]]
-	s.ts.Check(coordinator.Err)
-	frozen := (coordinator.NodeID + 1) % int32(len(s.embedded.Brokers()))
-	fake := s.embedded.Kfake()
-	fake.ControlKey(kmsg.Fetch.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
-		fake.KeepControl()
-		return nil, nil, fake.CurrentNode() == frozen
-	})
-}
-
-func (s *state) refuseOnce(args []string) {
-	answer := errorNamed(args[1])
-	for key := range kmsg.MaxKey {
-		if answer != nil && kmsg.NameForKey(int16(key)) == args[0] {
-			s.embedded.Kfake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Key(key)}, Err: answer})
+func (s *state) fault(args []string) {
+	fake, times := s.own().Kfake(), 1
+	if len(args) > 2 && args[2] == "always" {
+		times = -1
+	} else if len(args) > 2 {
+		times = s.number(args[2])
+	}
+	var key kmsg.Key
+	for key = range kmsg.MaxKey {
+		if kmsg.NameForKey(int16(key)) == args[0] {
+			break
+		}
+	}
+	if args[1] == "silence" {
+		fake.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+			if times < 0 {
+				fake.KeepControl()
+			}
+			return nil, nil, true
+		})
+		return
+	}
+	const last = 1000 // far more than Kafka has
+	for code := int16(1); code < last; code++ {
+		if err := kerr.TypedErrorForCode(code); err != nil && err.Code == code && err.Message == args[1] {
+			fake.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: err, Count: times})
 			return
 		}
 	}
-	s.ts.Fatalf("unknown request %s or error %s", args[0], args[1])
-}
-
-func (s *state) refuseProduce(args []string) {
-	s.refuse(kmsg.Produce, kerr.TopicAuthorizationFailed, args)
-}
-
-func (s *state) refuseCommit(args []string) {
-	s.refuse(kmsg.OffsetCommit, kerr.GroupAuthorizationFailed, args)
-}
-
-// refuse makes the cluster refuse requests of a kind: with the error and as often as the script says.
-func (s *state) refuse(request kmsg.Key, answer *kerr.Error, args []string) {
-	times := -1 // always
-	if len(args) > 0 {
-		if answer = errorNamed(args[0]); answer == nil {
-			s.ts.Fatalf("unknown error %s", args[0])
-		}
-	}
-	if len(args) > 1 {
-		times = s.number(args[1])
-	}
-	s.embedded.Kfake().Fault(kfake.Fault{Keys: []kmsg.Key{request}, Err: answer, Count: times})
-}
-
-// errorNamed returns Kafka's error with a name such as INVALID_RECORD, or nil.
-func errorNamed(name string) *kerr.Error {
-	const last = 1000 // far more than Kafka has
-	for code := int16(1); code < last; code++ {
-		if err := kerr.TypedErrorForCode(code); err != nil && err.Code == code && err.Message == name {
-			return err
-		}
-	}
-	return nil
+	s.ts.Fatalf("unknown error %s", args[1])
 }
 
 func (s *state) listen(args []string) {
@@ -185,75 +149,40 @@ func (s *state) listen(args []string) {
 	s.ts.Check(err)
 	s.ts.Defer(func() { listener.Close() })
 	s.ts.Setenv(args[0], listener.Addr().String())
-	if len(args) > 1 {
-		identity, err := s.ca.Broker("controller", "localhost", "127.0.0.1")
-		s.ts.Check(err)
-		go s.control(tls.NewListener(listener, s.ca.MutualTLS(identity)))
+	if len(args) == 1 {
+		return
 	}
-}
-
-// control does what the port of a KRaft controller does: it answers the request for versions, without
-// the requests of clients, and closes the connection at the next request.
-func (s *state) control(listener net.Listener) {
-	for {
-		client, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer client.Close()
-			broker, err := s.embedded.Dial(context.Background(), "tcp", s.embedded.Brokers()[0])
+	identity, err := s.ca.Broker("controller", "localhost", "127.0.0.1")
+	s.ts.Check(err)
+	secure := tls.NewListener(listener, s.ca.MutualTLS(identity))
+	go func() {
+		for {
+			client, err := secure.Accept()
 			if err != nil {
 				return
 			}
-			defer broker.Close()
-			for passVersions(client, broker) == nil {
-			}
-		}()
-	}
+			go control(client)
+		}
+	}()
 }
 
-// passVersions passes a request for versions, and removes the requests of clients from the answer: those
-// that a client looks for.
-func passVersions(client, broker net.Conn) error {
-	request, err := readFrame(client)
-	if err != nil {
-		return err
+// control does what the port of a KRaft controller does: it answers the request for versions, which lists no
+// request of a client, and closes the connection at the next request.
+func control(client net.Conn) {
+	defer client.Close()
+	for {
+		var size uint32
+		if binary.Read(client, binary.BigEndian, &size) != nil {
+			return
+		}
+		request := make([]byte, size)
+		if _, err := io.ReadFull(client, request); err != nil || binary.BigEndian.Uint16(request) != uint16(kmsg.ApiVersions) {
+			return
+		}
+		answer := kmsg.NewPtrApiVersionsResponse()
+		answer.SetVersion(int16(binary.BigEndian.Uint16(request[2:])))
+		answer.ApiKeys = []kmsg.ApiVersionsResponseApiKey{{ApiKey: kmsg.ApiVersions.Int16(), MaxVersion: 3}}
+		body := answer.AppendTo(request[4:8:8]) // the number of the request, and the answer
+		client.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...))
 	}
-	key, version := int16(binary.BigEndian.Uint16(request)), int16(binary.BigEndian.Uint16(request[2:]))
-	if key != kmsg.ApiVersions.Int16() {
-		return errors.New("not for a controller")
-	}
-	if err := writeFrame(broker, request); err != nil {
-		return err
-	}
-	answer, err := readFrame(broker)
-	if err != nil {
-		return err
-	}
-	const header = 4 // the correlation ID
-	resp := kmsg.NewPtrApiVersionsResponse()
-	resp.SetVersion(version)
-	if err := resp.ReadFrom(answer[header:]); err != nil {
-		return err
-	}
-	resp.ApiKeys = slices.DeleteFunc(resp.ApiKeys, func(known kmsg.ApiVersionsResponseApiKey) bool {
-		return known.ApiKey == kmsg.Metadata.Int16() || known.ApiKey == kmsg.Produce.Int16()
-	})
-	return writeFrame(client, resp.AppendTo(answer[:header]))
-}
-
-func readFrame(from net.Conn) ([]byte, error) {
-	size := make([]byte, 4)
-	if _, err := io.ReadFull(from, size); err != nil {
-		return nil, err
-	}
-	frame := make([]byte, binary.BigEndian.Uint32(size))
-	_, err := io.ReadFull(from, frame)
-	return frame, err
-}
-
-func writeFrame(to net.Conn, frame []byte) error {
-	_, err := to.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...))
-	return err
 }

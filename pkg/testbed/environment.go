@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -22,33 +24,51 @@ import (
 	"tkafka/pkg/tlsconf"
 )
 
-// environment is the cluster that all scripts of a program run on. Without a credentials folder it is
-// an embedded cluster, which starts with the first script.
+// environment is the cluster of all scripts of a program, or of one: that of a credentials folder, or an
+// embedded one.
 type environment struct {
 	folder  string
 	brokers []string
 	tls     *tls.Config
 	student string // the topic of the student whose folder it is; empty with an administrator's folder
 
-	once    sync.Once
-	cluster *embedded.Cluster
-	ca      *issuer.CA
-	err     error
+	embedded *embedded.Cluster // nil on another cluster
+	ca       *issuer.CA        // of the embedded cluster
 }
 
-// newEnvironment returns the cluster for a test, which closes it at the end.
-func newEnvironment(t *testing.T) *environment {
+// newEnvironment returns the cluster for a test. At the end, an embedded one is closed.
+func newEnvironment(t *testing.T) (e environment) {
 	t.Helper()
-	e := &environment{}
-	t.Cleanup(e.close)
 	folder, err := Folder()
-	if err == nil && folder != "" {
+	switch {
+	case err != nil:
+	case folder != "":
 		err = e.useFolder(folder)
+	default:
+		if e, err = startEmbedded(embedded.Config{}, true); err == nil {
+			t.Cleanup(e.embedded.Close)
+		}
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// startEmbedded starts a cluster, and makes the authority that issues the credentials for it.
+func startEmbedded(config embedded.Config, secure bool) (e environment, err error) {
+	if e.ca, err = issuer.New("tkafka test authority", 24*time.Hour); err != nil {
+		return e, err
+	}
+	if secure {
+		e.embedded, err = localcluster.Start(e.ca, config)
+	} else {
+		e.embedded, err = embedded.Start(config)
+	}
+	if err == nil {
+		e.brokers = e.embedded.Brokers()
+	}
+	return e, err
 }
 
 // useFolder makes the scripts run on the cluster of a credentials folder. The credentials are an
@@ -89,9 +109,6 @@ func (e *environment) useFolder(folder string) error {
 
 // sharing reports whether the cluster has share groups. An embedded cluster has them.
 func (e *environment) sharing() bool {
-	if e.folder == "" {
-		return true
-	}
 	client, err := e.client()
 	if err != nil {
 		return true
@@ -100,43 +117,50 @@ func (e *environment) sharing() bool {
 	return cluster.CheckShare(context.Background(), client) == nil
 }
 
-// client returns a client with all the rights of the folder, or of the embedded cluster that has started.
+// client returns a client with all the rights of the folder, or of the embedded cluster.
 func (e *environment) client(options ...kgo.Opt) (*kgo.Client, error) {
-	if e.cluster != nil {
-		return e.cluster.Client(options...)
+	if e.embedded != nil {
+		return e.embedded.Client(options...)
 	}
 	return kgo.NewClient(append(options, kgo.SeedBrokers(e.brokers...), kgo.DialTLSConfig(e.tls))...)
 }
 
-func (e *environment) embedded() (*embedded.Cluster, *issuer.CA, error) {
-	e.once.Do(func() { e.cluster, e.ca, e.err = startEmbedded(embedded.Config{}, true) })
-	return e.cluster, e.ca, e.err
-}
+const folderVariable = "TKAFKA_TEST_AUTH"
 
-// addresses are those of the brokers. An embedded cluster must have started.
-func (e *environment) addresses() []string {
-	if e.cluster != nil {
-		return e.cluster.Brokers()
+// Folder returns the credentials folder that the environment variable TKAFKA_TEST_AUTH names, or "" if
+// it is not set. A test runs in the folder of its package and does not know where "go test" was typed,
+// so Folder looks for a relative path from there upward.
+func Folder() (string, error) {
+	named := os.Getenv(folderVariable)
+	if named == "" {
+		return "", nil
 	}
-	return e.brokers
-}
-
-func (e *environment) close() {
-	if e.cluster != nil {
-		e.cluster.Close()
+	if filepath.IsAbs(named) {
+		_, err := os.Stat(named)
+		return named, err
 	}
-}
-
-// startEmbedded starts a cluster, and makes the authority that issues the credentials for it.
-func startEmbedded(config embedded.Config, secure bool) (*embedded.Cluster, *issuer.CA, error) {
-	ca, err := issuer.New("tkafka test authority", 24*time.Hour)
+	above, err := os.Getwd()
 	if err != nil {
-		return nil, nil, err
+		return "", err
 	}
-	if !secure {
-		cluster, err := embedded.Start(config)
-		return cluster, ca, err
+	for {
+		folder := filepath.Join(above, named)
+		if _, err := os.Stat(folder); err == nil {
+			return folder, nil
+		}
+		if above == filepath.Dir(above) {
+			return "", fmt.Errorf("%s=%s: no such folder here or above", folderVariable, named)
+		}
+		above = filepath.Dir(above)
 	}
-	cluster, err := localcluster.Start(ca, config)
-	return cluster, ca, err
+}
+
+// TakeTurns waits until no other test of any process uses something that a real cluster has only
+// once. The caller calls release at the end. The end of the process releases it, too.
+func TakeTurns(thing string) (release func(), err error) {
+	lock := flock.New(filepath.Join(os.TempDir(), fmt.Sprintf("tkafka-test-%s-%d.lock", thing, os.Getuid())))
+	if err := lock.Lock(); err != nil {
+		return nil, fmt.Errorf("waiting for %s: %w", thing, err)
+	}
+	return func() { lock.Unlock() }, nil
 }

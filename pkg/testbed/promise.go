@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/group"
 	"tkafka/pkg/process"
@@ -62,7 +64,8 @@ func (s *state) checkPromise(p *process.Process, number int) error {
 		return fmt.Errorf("the only member of the group has %q", match[0])
 	}
 	text := fmt.Sprintf("message %d", number)
-	if err := s.produce(context.Background(), int32(number%embedded.DefaultPartitions), nil, text); err != nil {
+	message := &kgo.Record{Partition: int32(number % embedded.DefaultPartitions), Value: []byte(text)}
+	if err := s.produce(context.Background(), message); err != nil {
 		return err
 	}
 	if _, err := p.Await(&p.Stdout, regexp.MustCompile("(?m)"+text+"$"), Timeout); err != nil {

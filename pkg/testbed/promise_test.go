@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -54,22 +53,18 @@ func hasty() {
 // The check fails for a member that does not receive the message. On this cluster, a member learns the
 // end offsets of its partitions only after the message was produced.
 func TestBrokenPromise(t *testing.T) {
-	cluster, ca, err := startEmbedded(embedded.Config{}, false)
+	e, err := startEmbedded(embedded.Config{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(cluster.Close)
-	s := &state{topic: "topic"}
-	if err := s.use(cluster, ca, filepath.Join(t.TempDir(), "auth"), "student"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.client.Close)
-	if err := s.makeTopic(s.topic); err != nil {
+	t.Cleanup(e.embedded.Close)
+	s, err := prepare(e, t.TempDir(), t.Cleanup)
+	if err != nil {
 		t.Fatal(err)
 	}
 	produced := make(chan struct{})
 	onProduce := sync.OnceFunc(func() { close(produced) })
-	fake := cluster.Kfake()
+	fake := e.embedded.Kfake()
 	fake.ControlKey(kmsg.Produce.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
 		fake.KeepControl()
 		onProduce()
@@ -85,7 +80,7 @@ func TestBrokenPromise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := process.New(exec.Command(program, strings.Join(cluster.Brokers(), ","), s.topic, "group"))
+	p := process.New(exec.Command(program, strings.Join(e.brokers, ","), s.topic, "group"))
 	checked := make(chan error, 1)
 	go func() { checked <- s.checkPromise(p, 0) }()
 
@@ -97,7 +92,7 @@ func TestBrokenPromise(t *testing.T) {
 		case <-started:
 			started, later = nil, time.Tick(50*time.Millisecond)
 		case <-later:
-			if err := s.produce(t.Context(), 0, nil, "end"); err != nil {
+			if err := s.produce(t.Context(), kgo.StringRecord("end")); err != nil {
 				t.Fatal(err)
 			}
 		case err := <-checked:

@@ -33,16 +33,19 @@
 //	                                  signal or eof it must end within three seconds
 //	promise TIMES PROGRAM [ARG...]    run a member that often; each must print a message that is sent
 //	                                  when it reports its partitions; % is the number of the run
-//	send [key=K] [partition=N] VALUE...  produce messages, in this order
+//	send [key=K] [partition=N] [header=H] VALUE...
+//	                                  produce messages, in this order; H is the header's key and value
 //	messages [FORMAT]                 print all messages of the topic
 //	arrived N                         wait until the topic has N messages or more
-//	limit BYTES                       set max.message.bytes of the topic
 //	committed GROUP                   print the committed offsets as partition:offset
 //	reset GROUP PARTITION OFFSET      commit the offset for a group without members
 //	members GROUP N                   wait, at most 10 seconds, until the group has N members
+//	join GROUP share|consumer         start a member of a share group, or of a group of the protocol of
+//	                                  KIP-848, which stays until the end of the script
 //	evict GROUP                       remove all members from the group
+//	topic NAME [partitions=N] [SETTING=VALUE]
+//	                                  create a topic; it is $TOPIC from now on
 //	delete                            delete the topic
-//	recreate [PARTITIONS]             delete the topic, and create it again
 //	listen VARIABLE [controller]      set it to an address that accepts connections and never answers,
 //	                                  or, as the port of a KRaft controller does, answers the request
 //	                                  for versions and closes the connection at the next request
@@ -55,29 +58,22 @@
 //
 // On a cluster of its own it also has these commands:
 //
-//	lose BROKER / restore BROKER      stop a broker, and start it again
-//	restart                           stop the cluster and start it again, without its messages and groups
-//	zeros N BYTES                     produce N messages of zeros, each in a batch that zstd compresses;
-//	                                  they go to the partitions in turn
-//	freeze GROUP                      make a broker that does not coordinate the group stop to answer
-//	                                  requests for messages
-//	topic NAME                        create another topic
+//	lose BROKER... / restore BROKER...  stop brokers, and start them again
 //	advertise HOST:PORT               make the cluster advertise this address only
-//	refuse-once REQUEST ERROR         refuse the next request of a kind, such as ListOffsets
-//	refuse-produce [ERROR] [TIMES]    refuse messages, that often or always; the default error is
-//	                                  TOPIC_AUTHORIZATION_FAILED
-//	refuse-commit [ERROR]             refuse all commits; the default is GROUP_AUTHORIZATION_FAILED
+//	fault REQUEST ERROR|silence [TIMES|always]
+//	                                  answer requests of a kind, such as Produce, with an error, such as
+//	                                  INVALID_RECORD, or not at all; once by default
 //
 // A script fails if anything else that it waits for takes longer than Timeout.
 package testbed
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -133,23 +129,21 @@ func Run(t *testing.T) {
 
 // state is what the commands of one script share.
 type state struct {
+	environment
 	ts         *testscript.TestScript // of the current command
 	dir        string                 // the script's working directory
-	topic      string
+	topic      string                 // the script's messages are in it
+	topics     []string               // those that the script has created
 	group      string
-	ca         *issuer.CA        // of the embedded cluster
-	embedded   *embedded.Cluster // nil on another cluster
-	config     embedded.Config   // of the script's own cluster
-	ownCluster bool              // only this script uses the embedded cluster
-	keepTopic  bool              // the topic is a student's
-	client     *kgo.Client       // may do everything, except on a student's cluster
+	ownCluster bool        // only this script uses the embedded cluster
+	client     *kgo.Client // may do everything, except on a student's cluster
 	admin      *kadm.Client
 	programs   map[string]*program
 }
 
 type stateKey struct{}
 
-func setup(env *testscript.Env, e *environment) error {
+func setup(env *testscript.Env, e environment) error {
 	s, err := prepare(e, env.WorkDir, env.Defer)
 	if err != nil {
 		return err
@@ -158,7 +152,7 @@ func setup(env *testscript.Env, e *environment) error {
 	env.Setenv("GROUP", s.group)
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("ESCAPES", "\x1b[31mred\n\u009bx") // must not reach a terminal
-	env.Setenv("BROKERS", strings.Join(e.addresses(), ","))
+	env.Setenv("BROKERS", strings.Join(s.brokers, ","))
 	env.Setenv("TOPIC", s.topic)
 	env.Setenv("ASSIGNED", group.Assigned.String())
 	return nil
@@ -166,65 +160,56 @@ func setup(env *testscript.Env, e *environment) error {
 
 // prepare makes the credentials in dir/auth, a client and the topic. It calls later with what is to be
 // done at the end, in reverse order.
-func prepare(e *environment, dir string, later func(func())) (*state, error) {
-	s := &state{dir: dir, programs: make(map[string]*program)}
+func prepare(e environment, dir string, later func(func())) (*state, error) {
+	id := strings.ToLower(rand.Text()[:8])
+	s := &state{dir: dir, topic: "test-" + id, group: "group-" + id, programs: make(map[string]*program)}
 	if e.student != "" { // released after close, when no program of the script runs any more
 		release, err := TakeTurns(e.student)
 		if err != nil {
 			return nil, err
 		}
 		later(release)
+		s.topic = e.student
 	}
 	later(s.close)
-	id := strings.ToLower(rand.Text()[:8])
-	s.topic, s.group = "test-"+id, "group-"+id
-	auth := filepath.Join(dir, "auth")
-	if e.folder == "" {
-		cluster, ca, err := e.embedded()
-		if err != nil {
-			return nil, err
-		}
-		if err := s.use(cluster, ca, auth, "student"); err != nil {
-			return nil, err
-		}
-	} else {
-		if err := os.CopyFS(auth, os.DirFS(e.folder)); err != nil {
-			return nil, err
-		}
-		if err := os.Chmod(filepath.Join(auth, tlsconf.KeystoreFile), 0o600); err != nil {
-			return nil, err // CopyFS does not keep 0600, and the programs warn of other modes
-		}
-		client, err := e.client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
-		if err != nil {
-			return nil, err
-		}
-		s.client, s.admin = client, kadm.NewClient(client)
+	if err := s.use(e, "student"); err != nil {
+		return nil, err
 	}
 	if e.student != "" {
-		s.topic, s.keepTopic = e.student, true
 		return s, nil
 	}
-	return s, s.makeTopic(s.topic)
+	s.topics = []string{s.topic}
+	ctx, cancel := withTimeout()
+	defer cancel()
+	return s, createTopic(ctx, s.client, s.topic, embedded.DefaultPartitions, nil)
 }
 
-// use makes the script run on an embedded cluster.
-func (s *state) use(cluster *embedded.Cluster, ca *issuer.CA, auth, user string) (err error) {
+// use makes the script run on a cluster. On an embedded one, the credentials in auth/ are this user's.
+func (s *state) use(e environment, user string) (err error) {
 	if s.client != nil {
 		s.client.Close()
 	}
-	s.embedded, s.ca = cluster, ca
-	if s.client, err = cluster.Client(kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
+	s.environment = e
+	if s.client, err = e.client(kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
 		return err
 	}
 	s.admin = kadm.NewClient(s.client)
-	identity, err := ca.Client(user)
-	if err != nil {
+	auth := filepath.Join(s.dir, "auth")
+	if e.embedded != nil {
+		identity, err := e.ca.Client(user)
+		if err != nil {
+			return err
+		}
+		return issuer.Folder{CA: e.ca, Identity: identity, Brokers: e.brokers}.Write(auth)
+	}
+	if err := os.CopyFS(auth, os.DirFS(e.folder)); err != nil {
 		return err
 	}
-	return issuer.Folder{CA: ca, Identity: identity, Brokers: cluster.Brokers()}.Write(auth)
+	return os.Chmod(filepath.Join(auth, tlsconf.KeystoreFile), 0o600) // CopyFS does not keep it
 }
 
-// close ends the programs that still run, and deletes what the script made on a shared cluster.
+// close ends the programs that still run, and deletes what the script made on a shared cluster: the topics,
+// and the groups that have read them.
 func (s *state) close() {
 	for _, program := range s.programs {
 		program.Kill()
@@ -232,33 +217,24 @@ func (s *state) close() {
 	if s.client == nil {
 		return
 	}
-	if !s.ownCluster && !s.keepTopic {
-		s.deleteTopic()
-	}
-	s.client.Close()
+	defer s.client.Close()
 	if s.ownCluster {
 		s.embedded.Close()
-	}
-}
-
-// deleteTopic deletes the topic and the groups that have read it.
-func (s *state) deleteTopic() {
-	ctx, cancel := withTimeout()
-	defer cancel()
-	groups, err := s.admin.ListGroups(ctx)
-	if err != nil {
 		return
 	}
+	if s.student != "" {
+		return
+	}
+	ctx, cancel := withTimeout()
+	defer cancel()
+	groups, _ := s.admin.ListGroups(ctx)
 	for _, name := range groups.Groups() {
-		offsets, err := s.admin.FetchOffsets(ctx, name)
-		if strings.HasPrefix(name, s.group) || err == nil && offsets.Offsets()[s.topic] != nil { // a share group has no offsets
+		offsets, _ := s.admin.FetchOffsets(ctx, name)
+		reads := func(topic string) bool { return offsets.Offsets()[topic] != nil }
+		if strings.HasPrefix(name, s.group) || slices.ContainsFunc(s.topics, reads) { // a share group has no offsets
 			s.removeMembers(ctx, name) // a member that was killed is in its group for 45 seconds
 			s.admin.DeleteGroup(ctx, name)
 		}
 	}
-	s.admin.DeleteTopics(ctx, s.topic)
-}
-
-func withTimeout() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), Timeout)
+	s.admin.DeleteTopics(ctx, s.topics...)
 }

@@ -21,14 +21,15 @@ import (
 const membersTimeout = 10 * time.Second
 
 func (s *state) send(args []string) {
-	var key []byte
-	partition := 0
+	var message kgo.Record
 	for ; len(args) > 0; args = args[1:] {
 		name, value, _ := strings.Cut(args[0], "=")
 		if name == "key" {
-			key = []byte(value)
+			message.Key = []byte(value)
 		} else if name == "partition" {
-			partition = s.number(value)
+			message.Partition = int32(s.number(value))
+		} else if name == "header" {
+			message.Headers = []kgo.RecordHeader{{Key: value, Value: []byte(value)}}
 		} else {
 			break
 		}
@@ -36,30 +37,15 @@ func (s *state) send(args []string) {
 	ctx, cancel := withTimeout()
 	defer cancel()
 	for _, value := range args {
-		s.ts.Check(s.produce(ctx, int32(partition), key, value))
+		next := message
+		next.Value = []byte(value)
+		s.ts.Check(s.produce(ctx, &next))
 	}
 }
 
-func (s *state) produce(ctx context.Context, partition int32, key []byte, value string) error {
-	message := &kgo.Record{Topic: s.topic, Partition: partition, Key: key, Value: []byte(value)}
+func (s *state) produce(ctx context.Context, message *kgo.Record) error {
+	message.Topic = s.topic
 	return s.client.ProduceSync(ctx, message).FirstErr()
-}
-
-func (s *state) sendZeros(args []string) {
-	ctx, cancel := withTimeout()
-	defer cancel()
-	value := make([]byte, s.number(args[1]))
-	client, err := s.embedded.Client(
-		kgo.ProducerBatchCompression(kgo.ZstdCompression()),
-		kgo.ProducerBatchMaxBytes(int32(len(value))+1<<10),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-	)
-	s.ts.Check(err)
-	defer client.Close()
-	for i := range s.number(args[0]) {
-		message := &kgo.Record{Topic: s.topic, Partition: int32(i % embedded.DefaultPartitions), Value: value}
-		s.ts.Check(client.ProduceSync(ctx, message).FirstErr())
-	}
 }
 
 func (s *state) messages(args []string) {
@@ -101,28 +87,6 @@ func (s *state) arrived(args []string) {
 	}
 }
 
-func (s *state) limit(args []string) {
-	ctx, cancel := withTimeout()
-	defer cancel()
-	const setting = "max.message.bytes"
-	config := kadm.AlterConfig{Op: kadm.SetConfig, Name: setting, Value: &args[0]}
-	altered, err := s.admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{config}, s.topic)
-	s.ts.Check(err)
-	for _, topic := range altered {
-		s.ts.Check(topic.Err)
-	}
-	resource := kmsg.NewDescribeConfigsRequestResource()
-	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, s.topic
-	resource.ConfigNames = []string{setting}
-	req := kmsg.NewPtrDescribeConfigsRequest()
-	req.Resources = append(req.Resources, resource)
-	s.ts.Check(untilAllBrokersKnow(ctx, s.client, "the limit", func(broker *kgo.Broker) bool {
-		resp, err := req.RequestWith(ctx, broker)
-		return err == nil && len(resp.Resources) == 1 && len(resp.Resources[0].Configs) == 1 &&
-			resp.Resources[0].Configs[0].Value != nil && *resp.Resources[0].Configs[0].Value == args[0]
-	}))
-}
-
 func (s *state) committed(args []string) {
 	ctx, cancel := withTimeout()
 	defer cancel()
@@ -160,6 +124,22 @@ func (s *state) members(args []string) {
 	}
 }
 
+func (s *state) join(args []string) {
+	options := map[string][]kgo.Opt{
+		"share":    {kgo.ShareGroup(args[0])},
+		"consumer": {kgo.ConsumerGroup(args[0]), kgo.ServerSideBalancer()},
+	}[args[1]]
+	member, err := s.environment.client(append(options, kgo.ConsumeTopics(s.topic))...)
+	s.ts.Check(err)
+	s.ts.Defer(member.Close)
+	ctx, cancel := withTimeout()
+	defer cancel()
+	s.ts.Check(until(ctx, func() bool {
+		groups, err := s.admin.ListGroups(ctx)
+		return err == nil && groups[args[0]].GroupType == args[1] && groups[args[0]].State != "Empty"
+	}))
+}
+
 func (s *state) evict(args []string) {
 	ctx, cancel := withTimeout()
 	defer cancel()
@@ -172,21 +152,17 @@ func (s *state) removeMembers(ctx context.Context, group string) error {
 	if err != nil {
 		return err
 	}
-	req := kmsg.NewPtrLeaveGroupRequest()
-	req.Group = group
+	request := kmsg.NewPtrLeaveGroupRequest()
+	request.Group = group
 	for _, member := range groups[group].Members {
-		leaving := kmsg.NewLeaveGroupRequestMember()
-		leaving.MemberID = member.MemberID
-		req.Members = append(req.Members, leaving)
+		request.Members = append(request.Members, kmsg.LeaveGroupRequestMember{MemberID: member.MemberID})
 	}
-	resp, err := req.RequestWith(ctx, s.client)
+	answer, err := request.RequestWith(ctx, s.client)
 	if err != nil {
 		return err
 	}
-	return kerr.ErrorForCode(resp.ErrorCode)
+	return kerr.ErrorForCode(answer.ErrorCode)
 }
-
-func (s *state) createTopic(args []string) { s.ts.Check(s.makeTopic(args[0])) }
 
 func (s *state) deleteOwnTopic([]string) {
 	ctx, cancel := withTimeout()
@@ -196,66 +172,50 @@ func (s *state) deleteOwnTopic([]string) {
 	s.ts.Check(deleted.Error())
 }
 
-// recreateTopic creates the topic again, as soon as the cluster has deleted it.
-func (s *state) recreateTopic(args []string) {
-	partitions := embedded.DefaultPartitions
-	if len(args) > 0 {
-		partitions = s.number(args[0])
+// makeTopic makes a topic the one of the script.
+func (s *state) makeTopic(args []string) {
+	partitions, settings := embedded.DefaultPartitions, make(map[string]*string)
+	for _, setting := range args[1:] {
+		key, value, _ := strings.Cut(setting, "=")
+		if key == "partitions" {
+			partitions = s.number(value)
+		} else {
+			settings[key] = &value
+		}
 	}
-	s.deleteOwnTopic(nil)
 	ctx, cancel := withTimeout()
 	defer cancel()
-	var created kadm.CreateTopicResponse
-	s.ts.Check(until(ctx, func() bool {
-		var err error
-		created, err = s.admin.CreateTopic(ctx, int32(partitions), -1, nil, s.topic)
-		return err == nil
-	}))
-	s.ts.Check(awaitTopic(ctx, s.client, s.topic, created.ID, partitions))
-	s.client.PurgeTopicsFromClient(s.topic) // it would refuse the new topic
-}
-
-func (s *state) makeTopic(name string) error {
-	ctx, cancel := withTimeout()
-	defer cancel()
-	return MakeTopic(ctx, s.client, name, embedded.DefaultPartitions)
+	s.ts.Check(createTopic(ctx, s.client, args[0], partitions, settings))
+	s.topic = args[0]
+	s.topics = append(s.topics, s.topic)
+	s.ts.Setenv("TOPIC", s.topic)
 }
 
 // MakeTopic creates a topic if it does not exist, and waits until every broker knows it. The
 // controller knows it first, and a client may ask any broker.
 func MakeTopic(ctx context.Context, client *kgo.Client, name string, partitions int) error {
+	return createTopic(ctx, client, name, partitions, nil)
+}
+
+func createTopic(ctx context.Context, client *kgo.Client, name string, partitions int, settings map[string]*string) error {
+	admin := kadm.NewClient(client)
 	// On a busy cluster the client may ask twice. The second answer is that the topic exists.
-	created, err := kadm.NewClient(client).CreateTopic(ctx, int32(partitions), -1, nil, name)
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+	if _, err := admin.CreateTopic(ctx, int32(partitions), -1, settings, name); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("cannot create topic %s: %w", name, err)
 	}
-	return awaitTopic(ctx, client, name, created.ID, partitions)
-}
-
-// awaitTopic waits until every broker knows the topic. If the ID is zero, any topic with the name counts.
-// Otherwise a broker that still has a deleted one would take messages, and lose them.
-func awaitTopic(ctx context.Context, client *kgo.Client, name string, id kadm.TopicID, partitions int) error {
-	req := kmsg.NewPtrMetadataRequest()
-	topic := kmsg.NewMetadataRequestTopic()
-	topic.Topic = kmsg.StringPtr(name)
-	req.Topics = append(req.Topics, topic)
-	return untilAllBrokersKnow(ctx, client, "topic "+name, func(broker *kgo.Broker) bool {
-		known, err := req.RequestWith(ctx, broker)
-		return err == nil && known.Topics[0].ErrorCode == 0 && len(known.Topics[0].Partitions) == partitions &&
-			(id == kadm.TopicID{} || id == known.Topics[0].TopicID)
-	})
-}
-
-// untilAllBrokersKnow waits until each broker knows something that was changed on the cluster.
-func untilAllBrokersKnow(ctx context.Context, client *kgo.Client, what string, knows func(*kgo.Broker) bool) error {
-	brokers, err := kadm.NewClient(client).ListBrokers(ctx)
+	brokers, err := admin.ListBrokers(ctx)
 	if err != nil {
 		return err
 	}
 	for _, id := range brokers.NodeIDs() {
-		broker := client.Broker(int(id))
-		if err := until(ctx, func() bool { return knows(broker) }); err != nil {
-			return fmt.Errorf("broker %d does not know %s: %w", id, what, err)
+		err := until(ctx, func() bool {
+			request := kmsg.NewPtrMetadataRequest()
+			request.Topics = []kmsg.MetadataRequestTopic{{Topic: &name}}
+			known, err := request.RequestWith(ctx, client.Broker(int(id)))
+			return err == nil && known.Topics[0].ErrorCode == 0 && len(known.Topics[0].Partitions) == partitions
+		})
+		if err != nil {
+			return fmt.Errorf("broker %d does not know topic %s: %w", id, name, err)
 		}
 	}
 	return nil
@@ -271,6 +231,10 @@ func until(ctx context.Context, holds func() bool) error {
 		}
 	}
 	return nil
+}
+
+func withTimeout() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), Timeout)
 }
 
 func (s *state) number(text string) int {
