@@ -157,6 +157,8 @@ func (c *checker) waitForBrokers(ctx context.Context) {
 // prepared counts what must be done before the students can work, and how much of it is done: each replica
 // of a partition is open and in sync, and each broker knows each right.
 func (c *checker) prepared(ctx context.Context) (done, all int) {
+	ctx, cancel := context.WithTimeout(ctx, studentTime)
+	defer cancel()
 	metadata, err := c.Metadata(fresh(ctx), c.students...)
 	if err != nil {
 		return 0, 1 // try again
@@ -187,8 +189,10 @@ func (c *checker) prepared(ctx context.Context) (done, all int) {
 
 // cleanUp deletes the groups and messages of this check, also after it was stopped.
 func (c *checker) cleanUp(ctx context.Context, students []string) finding {
-	ctx, cancel := context.WithTimeout(cli.Grace(ctx, time.Second/2), 2*sessionTime)
+	ctx, cancel := context.WithTimeout(cli.Grace(ctx, 700*time.Millisecond), 2*sessionTime)
 	defer cancel()
+	written := len(c.written)
+	messages := c.deleteMessages(ctx)
 	var groups []string
 	for _, name := range students {
 		groups = append(groups, groupPrefix+name)
@@ -201,19 +205,17 @@ func (c *checker) cleanUp(ctx context.Context, students []string) finding {
 			return deleted[group].Err == nil || errors.Is(deleted[group].Err, kerr.GroupIDNotFound)
 		})
 		// A busy broker can miss that our member leaves. It then removes the member after sessionTime only.
-		if err != nil || cli.Pause(ctx, time.Second/4) != nil {
+		if err != nil || len(groups) > 0 && cli.Pause(ctx, time.Second/4) != nil {
 			break
 		}
 	}
-	messages := len(c.written)
-	deleted := c.deleteMessages(ctx)
 	switch {
 	case err != nil:
 		return finding{"traces", note, "cannot delete the groups of this check: " + brief(err)}
 	case len(groups) > 0:
 		return finding{"traces", note, "groups that another check uses, or that cannot be deleted: " + few(groups)}
 	}
-	return finding{"traces", ok, fmt.Sprintf("deleted all groups and %d of %d messages of this check", deleted, messages)}
+	return finding{"traces", ok, fmt.Sprintf("deleted all groups and %d of %d messages of this check", messages, written)}
 }
 
 // deleteMessages deletes the messages of this check, and returns how many. Kafka deletes all messages up

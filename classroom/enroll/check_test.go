@@ -202,7 +202,7 @@ client10  ok           2027-01-01  ok     WRONG  -     ok      write: TOPIC_AUTH
 	if text.String() != want {
 		t.Errorf("printed\n%s\nwant\n%s", text.String(), want)
 	}
-	if got := r.judge(); r.OK || !strings.Contains(got, "1 of 2 lines") || !strings.Contains(got, "1 of 2 students") {
+	if got := r.judge(); r.OK || !strings.Contains(got, "cluster: 1;") || !strings.Contains(got, "1 of 2 students") {
 		t.Errorf("%v, %q", r.OK, got)
 	}
 	good := &report{Cluster: []finding{{"traces", note, "left"}}, Students: []*student{{Name: "client1"}}}

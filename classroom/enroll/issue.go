@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -158,43 +157,26 @@ func (o *options) complete(ca *issuer.CA, name, folder string, brokers []string)
 // credentials. So it can still sign credentials of the full lifetime for a student who comes late.
 func (o *options) authority() (*issuer.CA, error) {
 	dir := o.class.authority()
-	ca, err := issuer.Load(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		if ca, err = makeAuthority(dir, 2*o.lifetime); err == nil {
-			cli.Say("made the authority %s", dir)
-			cli.Say("hint: keep its ca.key secret: it can sign a certificate for any student")
+	isNew := !exists(dir)
+	if isNew { // private keys will be in the class, so git must ignore it
+		if err := os.WriteFile(filepath.Join(string(o.class), ".gitignore"), []byte("*\n"), 0o644); err != nil {
+			return nil, err
 		}
 	}
+	ca, err := issuer.Open(dir, "tkafka class", 2*o.lifetime)
 	if err != nil {
-		return nil, err
+		return nil, cli.WithHint(err, "put ca.crt and ca.key back, or move the folder away")
+	}
+	if isNew {
+		cli.Say("made the authority %s", dir)
+		cli.Say("hint: keep its ca.key secret: it can sign a certificate for any student")
 	}
 	lasting, err := ca.Lasting(o.lifetime)
 	if err != nil {
 		most := int(time.Until(ca.Cert().NotAfter) / day)
-		return nil, cli.WithHint(fmt.Errorf("%s: %w", dir, err), "use at most --days %d, or make a new class with --out", most)
+		err = cli.WithHint(fmt.Errorf("%s: %w", dir, err), "use at most --days %d, or make a new class with --out", most)
 	}
-	return lasting, nil
-}
-
-// makeAuthority makes both files of an authority in another folder and then renames that folder. If it
-// is stopped, dir has none of them.
-func makeAuthority(dir string, lifetime time.Duration) (*issuer.CA, error) {
-	if files, _ := os.ReadDir(dir); len(files) > 0 {
-		return nil, cli.WithHint(fmt.Errorf("%s does not have both ca.key and ca.crt, but other files", dir),
-			"put the missing file back, or move the folder away")
-	}
-	class := filepath.Dir(dir)
-	temporary := filepath.Join(class, ".new-ca")
-	ca, err := issuer.New("tkafka class", lifetime)
-	if err != nil {
-		return nil, err
-	}
-	// Private keys will be in the class, so git must ignore it.
-	err = os.WriteFile(filepath.Join(class, ".gitignore"), []byte("*\n"), 0o644)
-	if err := errors.Join(err, os.RemoveAll(temporary), ca.Save(temporary)); err != nil {
-		return nil, err
-	}
-	return ca, os.Rename(temporary, dir)
+	return lasting, err
 }
 
 // reportExposed reports the private keys of the class that other users can read.

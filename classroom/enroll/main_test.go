@@ -125,7 +125,7 @@ func joinRealClass(ts *testscript.TestScript, dir class) *kgo.Client {
 // startEmbedded makes the authority of the class, and starts a cluster that accepts it. The cluster knows
 // the admin, who may do everything, and the students.
 func startEmbedded(dir class, students []string) (*embedded.Cluster, error) {
-	ca, err := makeAuthority(dir.authority(), 2*365*day)
+	ca, err := issuer.Open(dir.authority(), "tkafka class", 2*365*day)
 	if err != nil {
 		return nil, err
 	}

@@ -36,22 +36,20 @@ type report struct {
 
 // judge sets OK, and returns a summary.
 func (r *report) judge() string {
-	findings, students := 0, 0
+	problems := 0
 	for _, f := range r.Cluster {
 		if f.Result == wrong {
-			findings++
+			problems++
 		}
 	}
+	fine := len(r.Students)
 	for _, s := range r.Students {
 		if len(s.Problems) > 0 {
-			students++
+			fine--
 		}
 	}
-	if r.OK = findings+students == 0; r.OK {
-		return fmt.Sprintf("the cluster is ok, %s of %[1]s students are ok", cli.Count(len(r.Students)))
-	}
-	return fmt.Sprintf("wrong: %d of %d lines about the cluster, %s of %s students",
-		findings, len(r.Cluster), cli.Count(students), cli.Count(len(r.Students)))
+	r.OK = problems == 0 && fine == len(r.Students)
+	return fmt.Sprintf("problems of the cluster: %d; %s of %s students are ok", problems, cli.Count(fine), cli.Count(len(r.Students)))
 }
 
 // writeTable prints two tables: the cluster and the students. A row with a problem has the text WRONG

@@ -54,6 +54,31 @@ func New(commonName string, lifetime time.Duration) (*CA, error) {
 	return &CA{cert: made.Leaf, key: made.PrivateKey.(crypto.Signer), until: made.Leaf.NotAfter}, nil
 }
 
+// Open returns the authority that is kept in the folder dir. If there is no such folder, it makes an
+// authority, and keeps it there. It makes both files in another folder and then renames that folder, so
+// that dir is never without one of them.
+func Open(dir, commonName string, lifetime time.Duration) (*CA, error) {
+	if files, _ := os.ReadDir(dir); len(files) > 0 {
+		return Load(dir)
+	}
+	ca, err := New(commonName, lifetime)
+	if err != nil {
+		return nil, err
+	}
+	temporary, err := os.MkdirTemp(filepath.Dir(dir), ".new-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temporary) // if it was not renamed
+	if err := ca.Save(temporary); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(temporary, dir); err != nil { // another program has just done the same
+		return Load(dir)
+	}
+	return ca, nil
+}
+
 // Load reads the authority that was saved in dir. The error contains [os.ErrNotExist] if one of its files
 // is missing.
 func Load(dir string) (*CA, error) {

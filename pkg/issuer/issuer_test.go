@@ -149,6 +149,33 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 }
 
+// Several programs open the same authority, and only one makes it.
+func TestOpen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ca")
+	certs := make(chan string, 8)
+	for range cap(certs) {
+		go func() {
+			ca, err := Open(dir, "test", time.Hour)
+			if err != nil {
+				t.Error(err)
+				certs <- ""
+				return
+			}
+			certs <- string(encode(ca.Cert()))
+		}()
+	}
+	first := <-certs
+	for range cap(certs) - 1 {
+		if <-certs != first {
+			t.Error("two authorities")
+		}
+	}
+	must(t, os.Remove(filepath.Join(dir, KeyFile)))
+	if _, err := Open(dir, "test", time.Hour); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without its key: %v", err)
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(dir string) error{
 		"an empty key":         func(dir string) error { return os.WriteFile(filepath.Join(dir, KeyFile), nil, 0o600) },
