@@ -87,7 +87,7 @@ func newPlayer(ctx context.Context, out io.Writer, dir string, found *settings.S
 		p.replace = strings.NewReplacer(append(names, "<topic>", topic, "client60", topic)...)
 	}
 	if err := p.copyRepository(ctx); err != nil {
-		return nil, fmt.Errorf("cannot copy the repository: %w", err)
+		return nil, err
 	}
 	fmt.Fprintln(out, "Compiling what the programs share ...")
 	compile := exec.CommandContext(ctx, "go", "build", "./pkg/...")
@@ -107,7 +107,7 @@ func (p *player) copyRepository(ctx context.Context) error {
 	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}} {{.Dir}}").Output()
 	root, here := strings.CutPrefix(strings.TrimSpace(string(module)), "tkafka ")
 	if err != nil || !here {
-		return cli.WithHint(errors.New("this folder is not in it"), "go to the root of the repository")
+		return cli.WithHint(errors.New("this folder is not in the repository of the tutorial"), "go to its root, and try again")
 	}
 	return p.copyFolder(root, p.root)
 }

@@ -31,7 +31,7 @@ type player struct {
 func (p *player) play(ctx context.Context, page string) error {
 	text, err := os.ReadFile(filepath.Join(p.root, page))
 	if err != nil {
-		return err
+		return fmt.Errorf("no page %s in the repository: %w", page, err)
 	}
 	parts, err := parse(p.replace.Replace(string(text)))
 	if err != nil {
