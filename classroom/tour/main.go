@@ -50,19 +50,15 @@ func tour(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	var p *player
-	switch {
-	case *topic != "":
-		found, err := flags.Find()
-		if err != nil {
+	var found *settings.Settings
+	if *topic != "" {
+		if found, err = flags.Find(); err != nil {
 			return err
 		}
-		p, err = newPlayer(ctx, os.Stdout, dir, found, *topic)
-	case pflag.CommandLine.Changed("auth") || pflag.CommandLine.Changed("brokers"):
-		err = &cli.Misuse{Problem: "--auth and --brokers need --topic, a topic on the existing cluster"}
-	default:
-		p, err = newPlayer(ctx, os.Stdout, dir, nil, "")
+	} else if pflag.CommandLine.Changed("auth") || pflag.CommandLine.Changed("brokers") {
+		return &cli.Misuse{Problem: "--auth and --brokers need --topic, a topic on the existing cluster"}
 	}
+	p, err := newPlayer(ctx, os.Stdout, dir, found, *topic)
 	if err != nil {
 		return err
 	}
@@ -80,10 +76,9 @@ func tour(ctx context.Context, args []string) error {
 // newPlayer makes a player that works in the folder, in a copy of this repository. Found are the settings of an
 // existing cluster with the topic, or nil.
 func newPlayer(ctx context.Context, out io.Writer, dir string, found *settings.Settings, topic string) (*player, error) {
-	p := &player{out: out, root: filepath.Join(dir, "tkafka"), data: filepath.Join(dir, "data"), existing: found != nil,
+	p := &player{out: out, root: filepath.Join(dir, "tkafka"), existing: found != nil,
 		replace: strings.NewReplacer(), terminals: make(map[string]*terminal), original: make(map[string][]byte)}
 	p.env = slices.DeleteFunc(os.Environ(), func(one string) bool { return strings.HasPrefix(one, "KAFKA_") })
-	p.env = append(p.env, "XDG_CONFIG_HOME="+filepath.Join(dir, "config")) // the authority of a cluster of its own
 	if found != nil {
 		var names []string
 		for _, group := range groups {
@@ -92,7 +87,7 @@ func newPlayer(ctx context.Context, out io.Writer, dir string, found *settings.S
 		p.replace = strings.NewReplacer(append(names, "<topic>", topic, "client60", topic)...)
 	}
 	if err := p.copyRepository(ctx); err != nil {
-		return nil, fmt.Errorf("cannot copy the repository: %w", err)
+		return nil, err
 	}
 	fmt.Fprintln(out, "Compiling what the programs share ...")
 	compile := exec.CommandContext(ctx, "go", "build", "./pkg/...")
@@ -112,7 +107,7 @@ func (p *player) copyRepository(ctx context.Context) error {
 	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}} {{.Dir}}").Output()
 	root, here := strings.CutPrefix(strings.TrimSpace(string(module)), "tkafka ")
 	if err != nil || !here {
-		return cli.WithHint(errors.New("this folder is not in it"), "go to the root of the repository")
+		return cli.WithHint(errors.New("this folder is not in the repository of the tutorial"), "go to its root, and try again")
 	}
 	return p.copyFolder(root, p.root)
 }

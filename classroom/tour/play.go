@@ -18,7 +18,6 @@ import (
 type player struct {
 	out       io.Writer
 	root      string            // a copy of the repository
-	data      string            // the folder of a cluster of its own
 	existing  bool              // the cluster exists, and is not started
 	env       []string          // of the terminals
 	replace   *strings.Replacer // for an existing cluster: its topic, and new groups
@@ -32,7 +31,7 @@ type player struct {
 func (p *player) play(ctx context.Context, page string) error {
 	text, err := os.ReadFile(filepath.Join(p.root, page))
 	if err != nil {
-		return err
+		return fmt.Errorf("no page %s in the repository: %w", page, err)
 	}
 	parts, err := parse(p.replace.Replace(string(text)))
 	if err != nil {
@@ -144,10 +143,11 @@ func (p *player) transcript(ctx context.Context, block part) error {
 	return nil
 }
 
-// adapt returns the command for a cluster of its own: with free ports, since the reader may run a cluster, too.
+// adapt adds to the command of a cluster that it takes free ports, since the reader may run a cluster, too. With free
+// ports it keeps nothing.
 func (p *player) adapt(command string) string {
 	if strings.Contains(command, "./classroom/cluster") {
-		command += " --ports 0,0,0 --data " + p.data
+		command += " --ports 0,0,0"
 	}
 	return command
 }

@@ -25,8 +25,9 @@ const (
 type terminal struct {
 	*process.Process
 	name    string
-	extra   *regexp.Regexp // lines that may come, too: on a slow machine, and if the topic has older messages
+	extra   *regexp.Regexp // lines that may come, too
 	line    string         // the last line
+	typed   string         // the last text: a terminal in a container echoes it
 	prompt  string         // what is shown behind it, where the cursor is
 	skip    bool           // any lines may come
 	stopped bool           // Ctrl-C was the last that was typed
@@ -56,15 +57,17 @@ func (p *player) open(ctx context.Context, name string) (*terminal, error) {
 }
 
 func (t *terminal) enter(keys string) error {
-	t.prompt, t.stopped = "", false
+	t.typed, t.prompt, t.stopped = strings.TrimSuffix(keys, "\n"), "", false
 	return t.Type(keys)
 }
 
 var (
 	// next matches the next line, or a prompt at the end of what is printed. In a line the program may have
 	// erased something: a prompt, or a number of messages.
-	next  = regexp.MustCompile(`^(?:.*\r\x1b\[K)?(?:(?:> )?(.*?)\r?\n|(> |` + shellPrompt + `)(?:(\d+) )?$)`)
-	slow  = regexp.MustCompile(`^$|^go: downloading |: waiting for `)
+	next = regexp.MustCompile(`^(?:.*\r\x1b\[K|\^C)?(?:(?:> )?(.*?)\r?\n|(> |` + shellPrompt + `)(?:(\d+) )?$)`)
+	// slow matches lines of a slow machine, empty ones, and the identifier of a container.
+	slow = regexp.MustCompile(`^$|^go: downloading |: waiting for |^[0-9a-f]{64}$`)
+	// older also matches a line that comes if the topic has older messages.
 	older = regexp.MustCompile(slow.String() + `|: latest: the group skips `)
 )
 
@@ -100,6 +103,8 @@ func (t *terminal) await(ctx context.Context, prompt string, wanted *regexp.Rege
 		case t.prompt != "":
 		case wanted != nil && wanted.MatchString(t.line):
 			wanted, prompt = nil, t.prompt
+		case t.line == t.typed:
+			t.typed = ""
 		case !t.skip && !t.extra.MatchString(t.line):
 			return fmt.Errorf("terminal %s: it printed %q", t.name, t.line)
 		}
