@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"math"
+	"time"
 
 	"github.com/spf13/pflag"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -49,6 +50,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.ConsumerGroup(*name),                        // group.id
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
 		kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
+		kgo.FetchMaxWait(500*time.Millisecond),          // fetch.max.wait.ms: new partitions wait, too
 		kgo.AutoCommitMarks(),                           // enable.auto.commit: only what is marked
 		kgo.BlockRebalanceOnPoll(),                      // partitions move only in AllowRebalance
 		kgo.OnPartitionsAssigned(group.Begin),           // commits where a new group begins

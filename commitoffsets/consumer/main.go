@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/rand"
 	"math"
+	"time"
 
 	"github.com/spf13/pflag"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -51,13 +52,14 @@ func consume(ctx context.Context, args []string) error {
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
 		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
 		kgo.ConsumeTopics(topic),
-		kgo.ConsumerGroup(name),               // group.id
-		kgo.ConsumeResetOffset(reset),         // auto.offset.reset=earliest or latest
-		kgo.Balancers(kgo.RangeBalancer()),    // partition.assignment.strategy=range
-		kgo.AutoCommitMarks(),                 // enable.auto.commit: only what is marked
-		kgo.BlockRebalanceOnPoll(),            // partitions move only in AllowRebalance
-		kgo.OnPartitionsAssigned(group.Begin), // commits where a new group begins
-		kgo.WithHooks(cluster.Reporter()),     // prints which brokers are unreachable
+		kgo.ConsumerGroup(name),                // group.id
+		kgo.ConsumeResetOffset(reset),          // auto.offset.reset=earliest or latest
+		kgo.Balancers(kgo.RangeBalancer()),     // partition.assignment.strategy=range
+		kgo.FetchMaxWait(500*time.Millisecond), // fetch.max.wait.ms: new partitions wait, too
+		kgo.AutoCommitMarks(),                  // enable.auto.commit: only what is marked
+		kgo.BlockRebalanceOnPoll(),             // partitions move only in AllowRebalance
+		kgo.OnPartitionsAssigned(group.Begin),  // commits where a new group begins
+		kgo.WithHooks(cluster.Reporter()),      // prints which brokers are unreachable
 	)
 	if err != nil {
 		return err
