@@ -159,14 +159,10 @@ func (r *run) sendEach(times int, required bool) (first int) {
 func (r *run) load() {
 	ctx, stop := context.WithCancel(r.ctx)
 	var loading sync.WaitGroup
-	from, active := r.progress(0).sent, r.since() // what a process before did not read is for the checker
 	loading.Go(func() {
+		from := r.progress(0).sent // what a process before did not read is for the checker
 		for tick := time.NewTicker(pace); ctx.Err() == nil; <-tick.C {
-			p := r.progress(from)
-			if active = max(active, p.last); r.since()-active > 5*time.Second {
-				from, active = p.sent, r.since() // those that wait may be lost, so others are sent
-			}
-			if p.unread < window {
+			if r.progress(from).unread < window {
 				r.send(r.between(0, partitions-1), true)
 			}
 		}
