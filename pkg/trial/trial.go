@@ -132,11 +132,17 @@ func (r *run) perform(t Trial) error {
 		return err
 	}
 	if r.Producer {
-		r.records, err = r.kafka.read(r.ctx)
-		r.result.Findings = r.checkProducer()
-		return err
+		if r.records, err = r.kafka.read(r.ctx); err != nil {
+			return err
+		}
 	}
 	r.committed = r.kafka.committed()
+	r.mu.Lock() // an answer to a message of the load may still come
+	defer r.mu.Unlock()
+	if r.Producer {
+		r.result.Findings = r.checkProducer()
+		return nil
+	}
 	r.result.Findings = r.checkConsumer()
 	if early != nil {
 		if unread := r.result.dropUnread(); unread > 0 {
