@@ -58,6 +58,7 @@ func connect() ([]kgo.Opt, error) {
 		kgo.SeedBrokers(strings.Split(os.Getenv("KAFKA_BROKERS"), ",")...),
 		kgo.DialTLSConfig(security),
 		kgo.MetadataMinAge(100 * time.Millisecond),
+		kgo.AlwaysRetryEOF(), // also when a connection breaks before its first answer
 	}, err
 }
 
