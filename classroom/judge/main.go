@@ -8,8 +8,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -88,15 +88,11 @@ func judge(ctx context.Context, args []string) error {
 		Kind: args[0], Command: strings.Join(command, " "), Seed: *seed, Verdict: trial.Verdict(results),
 		Seconds: time.Since(began).Round(100 * time.Millisecond).Seconds(), Results: results,
 	}
+	show := report.print
 	if *asJSON {
-		err = report.printJSON(os.Stdout)
-	} else {
-		err = report.print(os.Stdout)
+		show = report.printJSON
 	}
-	if err == nil && !report.passed() {
-		err = errors.New(report.problem())
-	}
-	return err
+	return cmp.Or(show(), report.problem())
 }
 
 // selected returns the trials with these names. The first trial of a kind is always among them.

@@ -3,7 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
+	"os"
+	"slices"
 	"strings"
 
 	"tkafka/pkg/cli"
@@ -20,100 +21,89 @@ type report struct {
 	Results []trial.Result `json:"trials"`
 }
 
-func (r *report) printJSON(out io.Writer) error {
-	encoder := json.NewEncoder(out)
+func (r *report) printJSON() error {
+	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(r)
 }
 
-// examples is how many messages of each kind the report names.
-const examples = 2
-
-func (r *report) print(out io.Writer) error {
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s: %s\n\n", r.Kind, r.Command)
-	fmt.Fprintf(&text, "%-12s %-10s %9s %6s %6s %13s %8s\n", "trial", "result", "messages", "lost", "twice", "out of order", "time")
+func (r *report) print() error {
+	text := new(strings.Builder)
+	fmt.Fprintf(text, "%s: %s\n\n", r.Kind, r.Command)
+	fmt.Fprintf(text, "%-12s %-10s %9s %6s %6s %13s %8s\n", "trial", "result", "messages", "lost", "twice", "out of order", "time")
 	for _, t := range r.Results {
 		if t.Status == trial.NotTried {
-			fmt.Fprintf(&text, "%-12s %-10s %s\n", t.Trial, t.Status, t.Why)
+			fmt.Fprintf(text, "%-12s %-10s %s\n", t.Trial, t.Status, t.Why)
 			continue
 		}
-		fmt.Fprintf(&text, "%-12s %-10s %9d %6d %6d %13d %6.1f s\n", t.Trial, t.Status, t.Sent, len(t.Lost), len(t.Twice), len(t.OutOfOrder), t.Seconds)
+		fmt.Fprintf(text, "%-12s %-10s %9d %6d %6d %13d %6.1f s\n", t.Trial, t.Status, t.Sent, len(t.Lost), len(t.Twice), len(t.OutOfOrder), t.Seconds)
 	}
 	for _, t := range r.Results {
 		if t.Status == trial.Failed {
-			explain(&text, t)
+			explain(text, t)
 		}
 	}
-	r.printNotes(&text)
+	r.addNotes(text)
 	if begins := r.Results[0].Begins; begins != "" {
-		fmt.Fprintf(&text, "\na new group begins at %s", begins)
+		fmt.Fprintf(text, "\na new group begins at %s", begins)
 	}
-	fmt.Fprintf(&text, "\nverdict: %s (seed %d, %.0f s)\n", r.Verdict, r.Seed, r.Seconds)
-	_, err := out.Write(cli.Escape([]byte(text.String())))
+	fmt.Fprintf(text, "\nverdict: %s (seed %d, %.0f s)\n", r.Verdict, r.Seed, r.Seconds)
+	_, err := os.Stdout.Write(cli.Escape([]byte(text.String())))
 	return err
 }
 
-// explain prints what was seen in a trial, what it means, and where the README explains it.
+// explain adds what was seen in a trial, what it means, and where the README explains it.
 func explain(text *strings.Builder, t trial.Result) {
 	fmt.Fprintf(text, "\n%s FAILED: %s\n", t.Trial, t.What)
-	if t.Why != "" {
-		say(text, "  seen: ", t.Why)
-	}
-	if t.Hint != "" {
-		say(text, "  hint: ", t.Hint)
-	}
-	for _, kind := range []struct {
-		what     string
-		findings []trial.Finding
-	}{{"lost", t.Lost}, {"twice", t.Twice}, {"out of order", t.OutOfOrder}} {
-		for i, finding := range kind.findings {
-			if i == examples {
-				say(text, "  seen: ", fmt.Sprintf("%s: %d more", kind.what, len(kind.findings)-i))
-				break
-			}
-			say(text, "  seen: ", fmt.Sprintf("%s: %s", kind.what, finding))
-		}
-	}
+	add(text, "  seen: ", t.Why)
+	add(text, "  hint: ", t.Hint)
+	examples(text, "lost", t.Lost)
+	examples(text, "twice", t.Twice)
+	examples(text, "out of order", t.OutOfOrder)
 	for _, meaning := range t.Meanings {
-		say(text, "  means: ", meaning)
+		add(text, "  means: ", meaning)
 	}
 	if t.Section != "" {
-		say(text, "  read: ", fmt.Sprintf("README.md, %q", t.Section))
+		add(text, "  read: ", fmt.Sprintf("README.md, %q", t.Section))
+	}
+}
+
+// examples adds two findings of a kind, and the number of the others.
+func examples(text *strings.Builder, what string, findings []trial.Finding) {
+	const most = 2
+	for _, finding := range findings[:min(most, len(findings))] {
+		add(text, "  seen: ", fmt.Sprintf("%s: %s", what, finding))
+	}
+	if len(findings) > most {
+		add(text, "  seen: ", fmt.Sprintf("%s: %d more", what, len(findings)-most))
 	}
 }
 
 // width is the number of columns of the report.
 const width = 100
 
-// say prints a text in lines that fit, behind a label.
-func say(text *strings.Builder, label, words string) {
-	column := 0
+// add adds a label and words, if there are any, in lines that fit.
+func add(text *strings.Builder, label, words string) {
+	line := label
 	for word := range strings.FieldsSeq(words) {
-		switch {
-		case column == 0:
-			text.WriteString(label)
-			column = len(label)
-		case column+1+len(word) > width:
-			text.WriteString("\n" + strings.Repeat(" ", len(label)))
-			column = len(label)
-		default:
-			text.WriteByte(' ')
-			column++
+		if len(line)+len(word) > width {
+			text.WriteString(strings.TrimRight(line, " ") + "\n")
+			line = strings.Repeat(" ", len(label))
 		}
-		text.WriteString(word)
-		column += len(word)
+		line += word + " "
 	}
-	text.WriteByte('\n')
+	if words != "" {
+		text.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
 }
 
-// printNotes prints each note once, with the trials that it is about.
-func (r *report) printNotes(text *strings.Builder) {
+// addNotes adds each note once, with the trials that it is about.
+func (r *report) addNotes(text *strings.Builder) {
 	about := make(map[string][]string)
 	var notes []string
 	for _, t := range r.Results {
 		for _, note := range t.Notes {
-			if about[note] == nil {
+			if !slices.Contains(notes, note) {
 				notes = append(notes, note)
 			}
 			about[note] = append(about[note], t.Trial)
@@ -123,7 +113,7 @@ func (r *report) printNotes(text *strings.Builder) {
 		fmt.Fprintln(text)
 	}
 	for _, note := range notes {
-		say(text, "note: ", fmt.Sprintf("%s (%s)", note, strings.Join(about[note], ", ")))
+		add(text, "note: ", fmt.Sprintf("%s (%s)", note, strings.Join(about[note], ", ")))
 	}
 }
 
@@ -136,27 +126,17 @@ func summary(r trial.Result) string {
 		r.Status, r.Sent, len(r.Lost), len(r.Twice), len(r.OutOfOrder), r.Seconds)
 }
 
-// passed reports whether no trial failed, and one was possible.
-func (r *report) passed() bool {
-	ok := false
+// problem is the error of the judge: that a trial failed, or that none was possible.
+func (r *report) problem() error {
+	count := make(map[trial.Status]int)
 	for _, t := range r.Results {
-		if t.Status == trial.Failed {
-			return false
-		}
-		ok = ok || t.Status == trial.OK
+		count[t.Status]++
 	}
-	return ok
-}
-
-func (r *report) problem() string {
-	failed := 0
-	for _, t := range r.Results {
-		if t.Status == trial.Failed {
-			failed++
-		}
+	switch {
+	case count[trial.Failed] > 0:
+		return fmt.Errorf("%d of %d trials failed", count[trial.Failed], len(r.Results))
+	case count[trial.OK] == 0:
+		return fmt.Errorf("no trial was possible: %s", r.Results[0].Why)
 	}
-	if failed == 0 {
-		return "no trial was possible: " + r.Results[0].Why
-	}
-	return fmt.Sprintf("%d of %d trials failed", failed, len(r.Results))
+	return nil
 }

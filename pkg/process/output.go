@@ -19,7 +19,7 @@ type Output struct {
 	text    []byte
 	matched int           // the end of the last match
 	lines   int           // the end of the last complete line
-	changed chan struct{} // closed when more text comes
+	changed chan struct{} // closed when more text comes; nil if nobody waits
 }
 
 // Write appends text. The process calls it.
@@ -28,9 +28,7 @@ func (o *Output) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// finish makes a last line complete that has no line end.
-func (o *Output) finish() { o.add(nil, true) }
-
+// add appends text. The last one completes a line without a line end.
 func (o *Output) add(text []byte, last bool) {
 	o.mu.Lock()
 	o.text = append(o.text, text...)
@@ -38,11 +36,12 @@ func (o *Output) add(text []byte, last bool) {
 	if last {
 		end = len(o.text)
 	}
-	added := split(o.text[o.lines:max(o.lines, end)])
-	o.lines = max(o.lines, end)
+	end = max(o.lines, end)
+	added := split(o.text[o.lines:end])
+	o.lines = end
 	if o.Keep > 0 && len(o.text) > 2*o.Keep {
 		dropped := min(len(o.text)-o.Keep, o.lines)
-		o.text = append([]byte(nil), o.text[dropped:]...)
+		o.text = bytes.Clone(o.text[dropped:])
 		o.lines, o.matched = o.lines-dropped, max(0, o.matched-dropped)
 	}
 	if o.changed != nil {
@@ -64,10 +63,7 @@ func (o *Output) next(pattern *regexp.Regexp) (match []string, changed <-chan st
 	rest := o.text[o.matched:]
 	if at := pattern.FindIndex(rest); at != nil {
 		o.matched += at[1]
-		for _, part := range pattern.FindSubmatch(rest) {
-			match = append(match, string(part))
-		}
-		return match, nil
+		return pattern.FindStringSubmatch(string(rest)), nil
 	}
 	if o.changed == nil {
 		o.changed = make(chan struct{})

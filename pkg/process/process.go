@@ -15,8 +15,8 @@ import (
 )
 
 // drainTime limits the wait for output after the end of a program. Programs that it has started may
-// still hold its output open.
-const drainTime = 5 * time.Second
+// still hold its output open. Tests make it shorter.
+var drainTime = 5 * time.Second
 
 // Process is a program that runs or has run.
 type Process struct {
@@ -47,10 +47,7 @@ func (p *Process) Start() (err error) {
 	if err := p.command.Start(); err != nil {
 		return err
 	}
-	go func() {
-		p.command.Wait()
-		p.finish()
-	}()
+	go p.finish(func() {})
 	return nil
 }
 
@@ -66,22 +63,22 @@ func (p *Process) StartOnTerminal(rows, columns uint16) error {
 		io.Copy(&p.Stdout, terminal) // ends when no program has the terminal open any more
 		close(drained)
 	}()
-	go func() {
-		p.command.Wait()
+	go p.finish(func() {
 		select {
 		case <-drained:
 		case <-time.After(drainTime):
 		}
 		terminal.Close()
-		p.finish()
-	}()
+	})
 	return nil
 }
 
-// finish makes the last line of each output complete before others see that the program has ended.
-func (p *Process) finish() {
-	p.Stdout.finish()
-	p.Stderr.finish()
+// finish waits for the end of the program. It makes the last lines complete before others see the end.
+func (p *Process) finish(drain func()) {
+	p.command.Wait()
+	drain()
+	p.Stdout.add(nil, true)
+	p.Stderr.add(nil, true)
 	close(p.ended)
 }
 
@@ -95,6 +92,12 @@ func (p *Process) SignalAll(signal syscall.Signal) error {
 	return signalSession(p.command.Process, signal)
 }
 
+// Pause stops a program that has a session of its own, and those that it has started, until [Process.Continue].
+func (p *Process) Pause() error { return p.SignalAll(pause) }
+
+// Continue lets a paused program continue.
+func (p *Process) Continue() error { return p.SignalAll(resume) }
+
 // KillAll ends a program that has a session of its own and the programs that it has started, and waits
 // until it has ended.
 func (p *Process) KillAll() {
@@ -105,8 +108,16 @@ func (p *Process) KillAll() {
 	}
 }
 
-// Pid is the number of a program that has started.
-func (p *Process) Pid() int { return p.command.Process.Pid }
+// Signal sends a signal to the program. It fails if the program has ended.
+func (p *Process) Signal(signal os.Signal) error { return p.command.Process.Signal(signal) }
+
+// Kill ends the program if it runs, and waits until it has ended.
+func (p *Process) Kill() {
+	if p.command.Process != nil {
+		p.command.Process.Kill()
+		<-p.ended
+	}
+}
 
 // Type writes to the input of the program.
 func (p *Process) Type(text string) error {
@@ -121,9 +132,6 @@ func (p *Process) CloseInput() error {
 	}
 	return p.input.Close()
 }
-
-// Signal sends a signal to the program. It fails if the program has ended.
-func (p *Process) Signal(signal os.Signal) error { return p.command.Process.Signal(signal) }
 
 // Ended returns a channel that is closed after the program has ended and its output is complete.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
@@ -160,13 +168,5 @@ func (p *Process) Await(from *Output, pattern *regexp.Regexp, timeout time.Durat
 		case <-deadline:
 			return nil, fmt.Errorf("no %q after %v", pattern, timeout)
 		}
-	}
-}
-
-// Kill ends the program if it runs, and waits until it has ended.
-func (p *Process) Kill() {
-	if p.command.Process != nil {
-		p.command.Process.Kill()
-		<-p.ended
 	}
 }

@@ -44,15 +44,11 @@ type printed struct {
 	at      time.Duration
 }
 
-// report is a line in which a producer reports a delivery: of a message by its text, of a message by its
-// place, or of a number of messages.
+// report is a line in which a producer reports a delivery: of a message by its text, or of a number of messages.
 type report struct {
-	line      string
-	number    int // -1: not by its text
-	place     bool
-	partition int32
-	offset    int64
-	count     int // 0: one message
+	line   string
+	number int // -1: not by its text
+	count  int // 0: one message
 }
 
 // start is the start of a process, with the committed offsets of its group at that time.
@@ -274,7 +270,13 @@ func (f *facts) checkProducer() (found Findings) {
 	reported := make(map[int]string)
 	for _, report := range f.reports {
 		reported[report.number] = report.line
-		f.checkReport(&found, report, len(places))
+		if report.count > 0 && f.partial {
+			found.Sent += report.count
+			if found.Arrived += min(report.count, len(places)); len(places) < report.count {
+				found.Lost = append(found.Lost, Finding{NotDelivered, "some messages", -1, -1,
+					fmt.Sprintf("%d lines are in the topic, but the program printed %q", len(places), report.line)})
+			}
+		}
 	}
 	for number := range f.messages {
 		there := places[number]
@@ -305,27 +307,6 @@ func (f *facts) checkProducer() (found Findings) {
 	}
 	found.OutOfOrder = f.disorder()
 	return found
-}
-
-// checkReport checks a report that does not name a message. Distinct is the number of lines in the topic.
-func (f *facts) checkReport(found *Findings, report report, distinct int) {
-	lost := func(text string, partition int32, offset int64, seen string) {
-		found.Lost = append(found.Lost, Finding{NotDelivered, text, partition, offset, fmt.Sprintf("%s, but the program printed %q", seen, report.line)})
-	}
-	switch {
-	case report.place:
-		found.Sent++
-		if slices.ContainsFunc(f.records, func(r record) bool { return r.partition == report.partition && r.offset == report.offset }) {
-			found.Arrived++
-		} else {
-			lost("a message", report.partition, report.offset, "no line is there")
-		}
-	case report.count > 0 && f.partial:
-		found.Sent += report.count
-		if found.Arrived += min(report.count, distinct); distinct < report.count {
-			lost("some messages", -1, -1, fmt.Sprintf("%d lines are in the topic", distinct))
-		}
-	}
 }
 
 // disorder finds lines that are behind a later line of the same key. Lines without a key have an order

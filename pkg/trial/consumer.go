@@ -66,13 +66,7 @@ func (r *run) ready(w *worker) {
 
 // explainSilence explains why a program has not printed the messages that it should.
 func (r *run) explainSilence(w *worker, missing int) *problem {
-	asked, limit := r.kafka.watch.look(), r.limits.start
-	other := ""
-	for _, topic := range asked.topics {
-		if topic != Topic {
-			other = topic
-		}
-	}
+	asked, limit := r.kafka.look(), r.limits.start
 	r.mu.Lock()
 	lines, messages := r.lines, len(r.prints)
 	r.mu.Unlock()
@@ -83,8 +77,8 @@ func (r *run) explainSilence(w *worker, missing int) *problem {
 	case !asked.connected && !asked.fetched:
 		return &problem{fmt.Sprintf("it has not connected to the brokers in %v", limit) + r.lastLines(w),
 			"put {brokers} into its arguments, or read the addresses from the variable KAFKA_BROKERS"}
-	case !asked.fetched && other != "":
-		return &problem{fmt.Sprintf("it asks for the topic %s, and the messages are in the topic %s", other, Topic) + r.lastLines(w),
+	case !asked.fetched && asked.otherTopic != "":
+		return &problem{fmt.Sprintf("it asks for the topic %s, and the messages are in the topic %s", asked.otherTopic, Topic) + r.lastLines(w),
 			"put {topic} into its arguments"}
 	case !asked.fetched:
 		return &problem{fmt.Sprintf("it has connected, and asked for no messages in %v", limit) + r.lastLines(w),

@@ -27,7 +27,7 @@ import (
 // one mistake. The trial that is meant for the mistake must find it.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	flag.Set("test.parallel", "8") // most of the time each test waits
+	flag.Set("test.parallel", "4") // most of the time each test waits
 	testscript.Main(m, map[string]func(){"judged": judged})
 }
 
@@ -58,6 +58,7 @@ func connect() ([]kgo.Opt, error) {
 		kgo.SeedBrokers(strings.Split(os.Getenv("KAFKA_BROKERS"), ",")...),
 		kgo.DialTLSConfig(security),
 		kgo.MetadataMinAge(100 * time.Millisecond),
+		kgo.AlwaysRetryEOF(), // also when a connection breaks before its first answer
 	}, err
 }
 

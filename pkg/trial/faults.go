@@ -21,7 +21,7 @@ func (r *run) kill(w *worker, atCommit bool) {
 			return false // there is no fault in the answer
 		}})
 		how = "was killed while it committed"
-		if _, err := w.Wait(r.limits.end); err != nil {
+		if !r.until(r.limits.end, func() bool { return !w.running() }) {
 			how = fmt.Sprintf("was killed; it had not committed for %v", r.limits.end)
 			r.neverCommits = true
 		}
@@ -78,13 +78,11 @@ func (k *kafka) restart() (err error) {
 // roll restarts a broker, as for a new version of Kafka.
 func (r *run) roll(broker int) {
 	r.event("broker %d restarts", broker)
-	r.must(r.kafka.kill(int32(broker)))
-	r.must(r.kafka.restart())
+	r.must(errors.Join(r.kafka.kill(int32(broker)), r.kafka.restart()))
 }
 
 func (r *run) cutConnections() {
-	r.must(r.kafka.killAll())
-	r.must(r.kafka.restart())
+	r.must(errors.Join(r.kafka.killAll(), r.kafka.restart()))
 	r.event("all connections were cut")
 }
 

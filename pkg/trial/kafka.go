@@ -1,9 +1,9 @@
 package trial
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -30,7 +30,9 @@ type kafka struct {
 	*embedded.Cluster
 	client *kgo.Client // inside the process, with all rights
 	auth   string      // the credentials folder of the program, an absolute path
-	watch  watch
+
+	mu    sync.Mutex
+	asked asked
 }
 
 // openKafka starts a cluster, and writes the credentials for it.
@@ -52,10 +54,7 @@ func openKafka(auth string) (*kafka, error) {
 		own.Close()
 		return nil, err
 	}
-	own.Kfake().ControlKey(-1, func(request kmsg.Request) (kmsg.Response, error, bool) {
-		k.watch.request(request)
-		return nil, nil, false
-	})
+	own.Kfake().ControlKey(-1, k.watch)
 	return k, nil
 }
 
@@ -65,12 +64,7 @@ func (k *kafka) close() {
 }
 
 // groupName is the group that the program has joined last, or the one that it should join.
-func (k *kafka) groupName() string {
-	if groups := k.watch.look().groups; len(groups) > 0 {
-		return groups[len(groups)-1]
-	}
-	return defaultGroup
-}
+func (k *kafka) groupName() string { return cmp.Or(k.look().group, defaultGroup) }
 
 // group returns the state of the program's group. Without a name, there is no such group.
 func (k *kafka) group() (group kfake.GroupInfo) {
@@ -134,44 +128,34 @@ func (k *kafka) read(ctx context.Context) (records []record, err error) {
 // asked is what the program has asked the brokers for.
 type asked struct {
 	connected, fetched bool
-	topics, groups     []string // each once; the groups in the order in which it joined them
+	otherTopic, group  string // the last ones
 }
 
-// watch sees the requests of the program.
-type watch struct {
-	mu    sync.Mutex
-	asked asked
-}
-
-func (w *watch) request(request kmsg.Request) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// watch sees a request of the program, or of our own client.
+func (k *kafka) watch(request kmsg.Request) (kmsg.Response, error, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	switch r := request.(type) {
 	case *kmsg.ApiVersionsRequest:
-		w.asked.connected = w.asked.connected || r.ClientSoftwareName != ownName
+		k.asked.connected = k.asked.connected || r.ClientSoftwareName != ownName
 	case *kmsg.FetchRequest:
-		w.asked.fetched = true
+		k.asked.fetched = true
 	case *kmsg.MetadataRequest:
 		for _, topic := range r.Topics {
-			if topic.Topic != nil {
-				add(&w.asked.topics, *topic.Topic)
+			if topic.Topic != nil && *topic.Topic != Topic {
+				k.asked.otherTopic = *topic.Topic
 			}
 		}
 	case *kmsg.JoinGroupRequest:
-		add(&w.asked.groups, r.Group)
+		k.asked.group = r.Group
 	case *kmsg.ConsumerGroupHeartbeatRequest:
-		add(&w.asked.groups, r.Group)
+		k.asked.group = r.Group
 	}
+	return nil, nil, false
 }
 
-func add(names *[]string, name string) {
-	if !slices.Contains(*names, name) {
-		*names = append(*names, name)
-	}
-}
-
-func (w *watch) look() asked {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.asked
+func (k *kafka) look() asked {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.asked
 }

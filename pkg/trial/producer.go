@@ -46,27 +46,22 @@ const (
 )
 
 // feed writes lines to a producer, not far ahead of what is in the topic, and waits for its end. A producer that
-// reads all its input first gets it quickly, too. Each time when some more lines are in the topic, it calls the
-// next fault. The lines do not end before the faults.
+// reads all its input first gets it quickly, too. Each time when some more lines are in the topic, and others are
+// on their way, it calls the next fault. The lines do not end before the faults.
 func (r *run) feed(faults ...func()) {
-	w, arrived := r.start(), growth{}
-	began, fault := time.Now(), growth{at: time.Now()}
-	for feeding := true; feeding && w.running(); time.Sleep(pace / 2) {
+	w, arrived, began := r.start(), growth{}, time.Now()
+	for sent, next, last := 0, 0, began; w.running() && r.ctx.Err() == nil; time.Sleep(pace / 2) {
 		idle := arrived.idle(r.kafka.count())
-		if r.ctx.Err() != nil {
-			return
+		if len(faults) == 0 && (sent >= feedLines || time.Since(began) > feedTime) {
+			break
 		}
-		sent := r.progress(0).sent
-		switch {
-		case len(faults) > 0 && (arrived.n >= fault.n+90 || time.Since(fault.at) > r.limits.patience):
+		due := arrived.n >= next+90 && sent >= next+window+20 || time.Since(last) > r.limits.patience
+		if len(faults) > 0 && due {
 			faults[0]()
-			faults, fault = faults[1:], growth{arrived.n, time.Now()}
-		case len(faults) == 0 && (sent >= feedLines || time.Since(began) > feedTime):
-			feeding = false
-		case sent-arrived.n < window, sent < feedLines && idle > 2*time.Second:
-			if err := w.Type(textOf(r.add(message{})) + "\n"); err != nil {
-				feeding = false // it has ended
-			}
+			faults, next, last = faults[1:], arrived.n, time.Now()
+		} else if sent-arrived.n < window || sent < feedLines && idle > 2*time.Second {
+			w.Type(textOf(r.add(message{})) + "\n") // or it has ended
+			sent++
 		}
 	}
 	w.CloseInput()
@@ -107,7 +102,7 @@ func (r *run) awaitEnd(w *worker, began time.Time) {
 }
 
 func (r *run) explainNothing(w *worker) *problem {
-	if !r.kafka.watch.look().connected {
+	if !r.kafka.look().connected {
 		return &problem{"it has not connected to the brokers" + r.lastLines(w),
 			"put {brokers} into its arguments, or read the addresses from the variable KAFKA_BROKERS"}
 	}

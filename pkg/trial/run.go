@@ -181,8 +181,8 @@ func (r *run) stop(w *worker, signal syscall.Signal) {
 	r.event("%s was stopped with %s", w.name, name)
 	asked := time.Now()
 	w.SignalAll(signal)
-	if status, err := w.Wait(r.limits.end); err == nil {
-		r.say("%s ended after %.1f s, with status %d", w.name, time.Since(asked).Seconds(), status)
+	if r.until(r.limits.end, func() bool { return !w.running() }) {
+		r.say("%s ended after %.1f s, with status %d", w.name, time.Since(asked).Seconds(), w.Status())
 	} else {
 		r.setWhy(fmt.Sprintf("%s did not end within %v after %s, and was killed", w.name, r.limits.end, name),
 			"a program should end when it is interrupted: it has about ten seconds before it is killed")

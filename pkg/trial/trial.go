@@ -98,14 +98,10 @@ func (s *Suite) try(ctx context.Context, t Trial, dir string) Result {
 		result:  Result{Trial: t.Name, What: t.What, Status: OK},
 	}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
-	err := r.perform(t)
-	r.cancel(nil)
-	var failed *problem
-	if errors.As(err, &failed) {
-		r.setWhy(failed.text, failed.hint)
-	} else if err != nil {
+	if err := r.perform(t); err != nil {
 		r.result.Status, r.result.Why = NotTried, err.Error()
 	}
+	r.cancel(nil)
 	r.result.judge(t.Once)
 	r.result.Seconds = float64(r.since().Milliseconds()) / 1000
 	if s.Done != nil && ctx.Err() == nil {
@@ -114,8 +110,9 @@ func (s *Suite) try(ctx context.Context, t Trial, dir string) Result {
 	return r.result
 }
 
-// perform prepares a trial, performs it, and checks what there is to check, also after a problem.
-func (r *run) perform(t Trial) (err error) {
+// perform prepares a trial, performs it, and checks what there is to check, also after a problem. The error is
+// why the trial is not possible.
+func (r *run) perform(t Trial) error {
 	if t.grouped && r.members == 0 {
 		return errors.New("the program is not a member of a group")
 	}
@@ -128,52 +125,59 @@ func (r *run) perform(t Trial) (err error) {
 		return err
 	}
 	defer r.kafka.close()
-	failure := r.steps(t)
-	if failure != nil && !errors.As(failure, new(*problem)) {
-		return failure
+	var early *problem
+	if err := r.steps(t); errors.As(err, &early) {
+		r.setWhy(early.text, early.hint)
+	} else if err != nil {
+		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.Producer {
-		if r.records, err = r.kafka.read(context.WithoutCancel(r.ctx)); err != nil {
-			return errors.Join(failure, err)
+		if r.records, err = r.kafka.read(r.ctx); err != nil {
+			return err
 		}
-		r.result.Findings = r.checkProducer()
-		return failure
 	}
 	r.committed = r.kafka.committed()
+	r.mu.Lock() // an answer to a message of the load may still come
+	defer r.mu.Unlock()
+	if r.Producer {
+		r.result.Findings = r.checkProducer()
+		return nil
+	}
 	r.result.Findings = r.checkConsumer()
-	if failure != nil {
+	if early != nil {
 		if unread := r.result.dropUnread(); unread > 0 {
 			r.result.note(fmt.Sprintf("%d messages were not read, and would be read later", unread))
 		}
 	}
-	return failure
+	return nil
 }
 
-// problem is why a trial cannot continue, if it is the program's fault. After any other error, the trial
-// counts as not tried.
-type problem struct{ text, hint string }
+// steps performs the steps of a trial, and returns the error that ended them.
+func (r *run) steps(t Trial) (err error) {
+	defer r.close()
+	defer func() {
+		end := recover()
+		if failed, ok := end.(ended); ok {
+			err = failed.error
+		} else if end != nil {
+			panic(end)
+		}
+	}()
+	t.perform(r)
+	return nil
+}
 
-func (p *problem) Error() string { return p.text }
-
-// must ends the trial if there is an error. As in a test (t.Fatal), the steps need no "if err != nil" so.
+// must ends the trial if there is an error. So the steps of a trial need no "if err != nil", as in a test.
 func (r *run) must(err error) {
 	if err != nil {
 		panic(ended{err})
 	}
 }
 
-type ended struct{ err error }
+type ended struct{ error }
 
-// steps performs the steps of a trial, and returns the error that ended them.
-func (r *run) steps(t Trial) (err error) {
-	defer r.close()
-	defer func() {
-		if end, ok := recover().(ended); ok {
-			err = end.err
-		}
-	}()
-	t.perform(r)
-	return nil
-}
+// problem is why a trial cannot continue, if it is the program's fault. After any other error, the trial
+// counts as not tried.
+type problem struct{ text, hint string }
+
+func (p *problem) Error() string { return p.text }

@@ -32,24 +32,16 @@ func numbersIn(line string) (numbers []int) {
 	return numbers
 }
 
-var (
-	placePattern = regexp.MustCompile(`(?i)\bpartition\W+(\d{1,9})\W+offset\W+(\d{1,9})\b`)
-	countPattern = regexp.MustCompile(`(?i)\b([1-9][\d,]{0,9}) (?:messages?|lines?|records?) (?:were )?(?:delivered|sent)`)
-)
+var countPattern = regexp.MustCompile(`(?i)\b([1-9][\d,]{0,9}) (?:messages?|lines?|records?) (?:were )?(?:delivered|sent)`)
 
-// reportsIn returns what a line reports about deliveries: messages by their text, one by its place, or a number.
+// reportsIn returns what a line reports about deliveries: of messages by their text, or of a number of messages.
 func reportsIn(line string) (reports []report) {
 	for _, number := range numbersIn(line) {
 		reports = append(reports, report{line: line, number: number})
 	}
-	number := func(digits string) int {
-		n, _ := strconv.Atoi(strings.ReplaceAll(digits, ",", "")) // so many digits always fit in it
-		return n
-	}
-	if found := placePattern.FindStringSubmatch(line); reports == nil && found != nil {
-		reports = []report{{line: line, number: -1, place: true, partition: int32(number(found[1])), offset: int64(number(found[2]))}}
-	} else if found := countPattern.FindStringSubmatch(line); reports == nil && found != nil {
-		reports = []report{{line: line, number: -1, count: number(found[1])}}
+	if found := countPattern.FindStringSubmatch(line); reports == nil && found != nil {
+		count, _ := strconv.Atoi(strings.ReplaceAll(found[1], ",", "")) // so many digits always fit in it
+		reports = []report{{line: line, number: -1, count: count}}
 	}
 	return reports
 }
@@ -159,14 +151,10 @@ func (r *run) sendEach(times int, required bool) (first int) {
 func (r *run) load() {
 	ctx, stop := context.WithCancel(r.ctx)
 	var loading sync.WaitGroup
-	from, active := r.progress(0).sent, r.since() // what a process before did not read is for the checker
 	loading.Go(func() {
+		from := r.progress(0).sent // what a process before did not read is for the checker
 		for tick := time.NewTicker(pace); ctx.Err() == nil; <-tick.C {
-			p := r.progress(from)
-			if active = max(active, p.last); r.since()-active > 5*time.Second {
-				from, active = p.sent, r.since() // those that wait may be lost, so others are sent
-			}
-			if p.unread < window {
+			if r.progress(from).unread < window {
 				r.send(r.between(0, partitions-1), true)
 			}
 		}
