@@ -49,6 +49,9 @@ func watch(ctx context.Context, args []string) error {
 	if !*text {
 		return page.Watch(ctx, client, topic)
 	}
-	watched := observer.New(client, topic)
-	return watched.While(ctx, func(ctx context.Context) error { return printEvents(ctx, os.Stdout, watched) })
+	watched, err := observer.Start(ctx, client, topic)
+	if err != nil {
+		return err
+	}
+	return printEvents(ctx, os.Stdout, watched)
 }

@@ -15,9 +15,7 @@ func TestNamesAreEscaped(t *testing.T) {
 	picture := &observer.Picture{Time: time.Now(), Topic: observer.Topic{Name: "client60"}, Groups: []observer.Group{{
 		Name: "g\x1b[31m", State: "Stable", Members: []observer.Member{{Number: 1, Client: "c\n\x1b[2J"}},
 	}}}
-	if err := printPicture(&out, picture); err != nil {
-		t.Fatal(err)
-	}
+	describe(&out, picture)
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	if len(lines) != 3 || strings.Contains(out.String(), "\x1b") || !strings.HasSuffix(lines[2], `g\x1b[31m: member 1 (c\n\x1b[2J) has no partitions`) {
 		t.Errorf("%q", lines)

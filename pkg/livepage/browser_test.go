@@ -60,7 +60,7 @@ type tab struct {
 // open serves the source, and opens the page in a new tab. At the end, the page must have had no errors.
 func (b *browser) open(t *testing.T, source Source) *tab {
 	t.Helper()
-	address := serve(t, source, Config{})
+	address := serve(t, source)
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	t.Cleanup(cancel)
 	page := &tab{ctx: ctx, address: address}
@@ -101,7 +101,7 @@ func (b *browser) open(t *testing.T, source Source) *tab {
 }
 
 // serve serves the source until the test ends, and returns the address.
-func serve(t *testing.T, source Source, config Config) string {
+func serve(t *testing.T, source Source) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -109,7 +109,7 @@ func serve(t *testing.T, source Source, config Config) string {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- New(source, config).Serve(ctx, listener) }()
+	go func() { ended <- Serve(ctx, listener, Handler(source)) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

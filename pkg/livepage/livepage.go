@@ -1,6 +1,6 @@
 // Package livepage serves a page that shows a topic, its partitions and the groups that read it, as they
-// change. The page is plain HTML, CSS and ES modules in the folder page/. It gets its data from /events, a
-// stream of server-sent events. The same data is at /api/state as JSON, and at /metrics for Prometheus.
+// change. The page is plain HTML, CSS and ES modules in the folder page/. It asks for one picture after the
+// other at /picture, which is there for other programs, too.
 //
 // Names, keys and messages come from anybody who may write to the cluster, and the browser belongs to
 // the student. So the page treats them as text only, and the server answers only requests for its own
@@ -9,79 +9,96 @@ package livepage
 
 import (
 	"context"
+	"embed"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
+	"mime"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"tkafka/pkg/observer"
 )
 
+//go:embed page
+var files embed.FS
+
 // Source is what the page shows: an *observer.Observer.
 type Source interface {
-	Picture() *observer.Picture
-	Events() []observer.Event     // the last 1,000, oldest first
-	Messages() []observer.Message // the newest 500, oldest first
-	Rates() observer.Rates
-	Follow() (updates <-chan observer.Update, stop func())
+	// Next returns the newest picture. It waits until there is another one than that with this version.
+	Next(ctx context.Context, version int64) (*observer.Picture, error)
 }
 
-// Config describes how the page is reached.
-type Config struct {
-	Hosts   []string // more host names, besides localhost and the listener's address; without a port
-	Viewers int      // how many browser tabs may watch at the same time; 0 means 200
-}
-
-// Server serves the page.
-type Server struct {
-	source  Source
-	hosts   map[string]bool
-	viewers int
-	hub     *hub
-	handler http.Handler
-}
-
-// New returns a server for the page. It follows the source only while somebody watches.
-func New(source Source, config Config) *Server {
-	s := &Server{source: source, hosts: make(map[string]bool), viewers: config.Viewers, hub: newHub(source)}
-	if s.viewers == 0 {
-		s.viewers = 200
+// Handler serves the page to browsers that name one of these hosts. The names that only this machine has are
+// always among them.
+func Handler(source Source, hosts ...string) http.Handler {
+	page, err := fs.Sub(files, "page")
+	if err != nil {
+		panic(err) // the files are in the program
 	}
-	s.allow(append([]string{"localhost", "127.0.0.1", "::1"}, config.Hosts...)...)
+	mime.AddExtensionType(".js", "text/javascript; charset=utf-8") // some Windows registries have text/plain
 	mux := http.NewServeMux()
-	files := staticFiles()
-	mux.Handle("/", files)
-	mux.HandleFunc("/events", s.events)
-	mux.HandleFunc("/api/state", s.state)
-	mux.Handle("/metrics", metrics(source, s.hub))
-	s.handler = s.guard(mux)
-	return s
+	mux.Handle("GET /", http.FileServerFS(page))
+	// With the version of the last picture in ?after, the answer comes as soon as there is another one.
+	mux.HandleFunc("GET /picture", func(w http.ResponseWriter, r *http.Request) {
+		after, _ := strconv.ParseInt(r.FormValue("after"), 10, 64)
+		if picture, err := source.Next(r.Context(), after); err == nil { // otherwise nobody waits any more
+			w.Header().Set("Content-Type", "application/json")
+			json.NewEncoder(w).Encode(picture)
+		}
+	})
+	return guard(mux, append(hosts, "localhost", "127.0.0.1", "::1"))
 }
 
-// ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+// policy lets the page load its own files and nothing else, and run no code that stands in its markup.
+// Trusted types forbid to make markup from a string.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// Serve answers requests until the context ends, and then closes the listener and all streams. An error
+// guard sets the headers that keep other pages out. A foreign page can give its own name the address of this
+// server (DNS rebinding). Then the browser takes this server for a part of that page, but it still sends that
+// page's name. The port does not matter: it differs behind "ssh -L 9000:localhost:8080".
+func guard(next http.Handler, hosts []string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range map[string]string{
+			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp",
+			"Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store",
+		} {
+			w.Header().Set(name, value)
+		}
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = strings.Trim(r.Host, "[]")
+		}
+		if !slices.ContainsFunc(hosts, func(known string) bool { return strings.EqualFold(known, host) }) {
+			http.Error(w, fmt.Sprintf("This page is not for the host %q. Open it as localhost, or start it with --host.", host), http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Serve answers requests until the context ends, and then closes the listener and all connections. An error
 // is one of the listener.
-func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	if address, ok := listener.Addr().(*net.TCPAddr); ok && !address.IP.IsUnspecified() {
-		s.allow(address.IP.String())
-	}
-	// A stream sets its own deadline for each write. It ends with the context, as each request does.
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
-		Handler:           s,
+		Handler:           handler,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       5 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		WriteTimeout:      30 * time.Second, // it begins before the wait for a picture
+		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
-	err := server.Serve(listener)
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
 	}
-	return err
+	return nil
 }

@@ -50,37 +50,32 @@ func (p *Place) public() bool {
 	return host != "localhost" && !net.ParseIP(host).IsLoopback()
 }
 
-// Show serves the page of the source at this place until ctx ends. It prints the address of the page, and
-// opens the browser.
-func (p *Place) Show(ctx context.Context, source Source) error {
+// Watch watches the topic, and serves the page at this place until ctx ends. It prints the address of the page,
+// and opens the browser.
+func (p *Place) Watch(ctx context.Context, client *kgo.Client, topic string) error {
+	source, err := observer.Start(ctx, client, topic)
+	if err != nil {
+		return err
+	}
 	listener, err := p.listen()
 	if err != nil {
 		return fmt.Errorf("cannot serve the page: %w", err)
 	}
-	number := listener.Addr().(*net.TCPAddr).Port
-	config := Config{}
+	address := listener.Addr().(*net.TCPAddr)
 	name := "localhost"
 	if p.Host != "" {
-		name, config.Hosts = p.Host, []string{p.Host}
+		name = p.Host
 	}
-	url := "http://" + net.JoinHostPort(name, strconv.Itoa(number)) + "/"
-	topic := source.Picture().Topic.Name
+	url := fmt.Sprintf("http://%s/", net.JoinHostPort(name, strconv.Itoa(address.Port)))
 	cli.Say("topic %s is shown until Ctrl-C at %s", topic, url)
 	switch {
 	case p.public():
-		cli.Say("everybody who reaches port %d of this machine can read the messages", number)
-	case !p.NoOpen && openBrowser(url):
-	default:
-		cli.Say("from another machine:  ssh -L %d:localhost:%d you@this-machine, then open this address", number, number)
-		cli.Say("or without ssh:        start classroom/watch with --listen 0.0.0.0:%d --host this-machine", number)
+		cli.Say("everybody who reaches port %d of this machine can read the messages", address.Port)
+	case p.NoOpen || !openBrowser(url):
+		cli.Say("from another machine:  ssh -L %d:localhost:%[1]d you@this-machine, then open this address", address.Port)
+		cli.Say("or without ssh:        start classroom/watch with --listen 0.0.0.0:%d --host this-machine", address.Port)
 	}
-	return New(source, config).Serve(ctx, listener)
-}
-
-// Watch watches the topic, and shows the page until ctx ends. The caller closes the client.
-func (p *Place) Watch(ctx context.Context, client *kgo.Client, topic string) error {
-	watched := observer.New(client, topic)
-	return watched.While(ctx, func(ctx context.Context) error { return p.Show(ctx, watched) })
+	return Serve(ctx, listener, Handler(source, name, address.IP.String()))
 }
 
 // listen listens at the address or, if that is not possible, at another port.

@@ -1,44 +1,47 @@
 package observer
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"tkafka/pkg/cli"
+
+	"errors"
 )
+
+// texts returns what the events say.
+func texts(events []Event) (all []string) {
+	for _, event := range events {
+		all = append(all, event.Text)
+	}
+	return all
+}
 
 // A member keeps its number for life. A number is free when the partitions of a member that is gone have
 // gone to others, so that no event has one number for two members.
 func TestNumbers(t *testing.T) {
-	g, now := newGroup("g", Classic), time.Now()
-	step := func(state string, ids ...string) (texts []string) {
-		d := &described{kind: Classic, state: state, assignment: isSettled(state)}
+	g, now := &group{}, time.Now()
+	partitions := make([]Partition, 4)
+	step := func(state string, ids ...string) []string {
+		d := described{kind: Classic, state: state}
 		for i, id := range ids {
-			m := describedMember{id: id, client: id, subscribed: true}
+			m := describedMember{Member: Member{ID: id, Client: id}, reads: true}
 			for n := range int32(4) {
-				if int(n)%len(ids) == i && d.assignment {
-					m.partitions = append(m.partitions, n)
+				if int(n)%len(ids) == i && d.isAssigned() {
+					m.Partitions = append(m.Partitions, n)
 				}
 			}
 			d.members = append(d.members, m)
 		}
-		events, _ := g.applyMembers(d, 4, false, now)
-		for _, event := range events {
-			texts = append(texts, event.Text)
-		}
-		return texts
+		return texts(g.update(d, partitions, false, now))
 	}
 	expect := func(got []string, want ...string) {
 		t.Helper()
-		if len(got) != len(want) {
-			t.Fatalf("%q, want %q", got, want)
-		}
-		for i := range want {
-			if got[i] != want[i] {
-				t.Errorf("%q, want %q", got[i], want[i])
-			}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 	expect(step("Stable", "a", "b"), "member 1 (a) joined", "member 2 (b) joined",
@@ -54,106 +57,101 @@ func TestNumbers(t *testing.T) {
 	expect(step("Stable", "b"), "member 1 (b) joined", "partitions 0-3 went to member 1")
 }
 
-// The last member leaves, and the next one comes before the groups are listed again. The list shows the
-// same state as before, but another one than that in between.
-func TestQuickReturn(t *testing.T) {
-	o := New(nil, "client60")
-	o.started = true
-	o.rounds.checked["g"] = checked{listed: listed{Classic, "Stable"}, at: time.Now()}
-	answer := &described{kind: Classic, state: "Empty", assignment: true, commits: []describedCommit{{offset: 1, lag: -1}}}
-	o.applyGroups(map[string]*described{"g": answer}, false, time.Now(), time.Now())
-	if got := o.rounds.checked["g"].listed; got == (listed{Classic, "Stable"}) {
-		t.Errorf("a list with %v would show nothing new", got)
-	}
-}
-
 // A member that must give up all its partitions differs from one that keeps them.
 func TestTarget(t *testing.T) {
-	g := newGroup("g", Consumer)
-	g.applyMembers(&described{state: "Reconciling", assignment: true, members: []describedMember{
-		{id: "a", subscribed: true, partitions: []int32{0}, target: []int32{0}},
-		{id: "b", subscribed: true, partitions: []int32{1}},
-	}}, 2, false, time.Now())
-	drawn, err := json.Marshal(g.draw([]*partition{newPartition(9), newPartition(9)}, time.Now()).Members)
-	if err != nil || strings.Count(string(drawn), `"target"`) != 1 || !strings.Contains(string(drawn), `"partitions":[1],"target":[]`) {
-		t.Errorf("%s %v", drawn, err)
+	g := &group{}
+	g.update(described{kind: Consumer, state: "Reconciling", members: []describedMember{
+		{Member: Member{ID: "a", Partitions: []int32{0}, Target: []int32{0}}, reads: true},
+		{Member: Member{ID: "b", Partitions: []int32{1}}, reads: true},
+	}}, make([]Partition, 2), false, time.Now())
+	if a, b := g.Members[0].Target, g.Members[1].Target; a != nil || b == nil || len(b) != 0 {
+		t.Errorf("%#v %#v", a, b)
 	}
 }
 
 // What a client writes is not trusted.
 func TestHostileAssignment(t *testing.T) {
-	g := newGroup("g", Classic)
-	d := &described{state: "Stable", assignment: true, members: []describedMember{
-		{id: "a", subscribed: true, partitions: []int32{-1, 1 << 30, 2, 2, 1}},
-		{id: "b", subscribed: true, partitions: []int32{2}},
-	}}
-	g.applyMembers(d, 4, false, time.Now())
-	g.applyCommits([]describedCommit{{offset: 5, lag: -1, metadata: "a"}, {offset: 5, lag: -1, metadata: "\x00<b>"}, nothing(1)[0], nothing(1)[0]}, false, time.Now(), time.Now())
-	drawn := g.draw([]*partition{newPartition(9), newPartition(9), newPartition(9), newPartition(9)}, time.Now())
-	if got := drawn.Members[0].Partitions; !slices.Equal(got, []int32{1, 2}) {
+	g := &group{}
+	g.update(described{kind: Classic, state: "Stable", members: []describedMember{
+		{Member: Member{ID: "a", Partitions: []int32{-1, 1 << 30, 2, 2, 1}}, reads: true},
+		{Member: Member{ID: "b", Partitions: []int32{2}}, reads: true},
+	}, offsets: map[int32]describedOffset{0: {5, -1, "a"}, 1: {5, -1, "\x00<b>"}, -7: {at: 1}, 1 << 30: {at: 1}}},
+		make([]Partition, 4), false, time.Now())
+	if got := g.Members[0].Partitions; !slices.Equal(got, []int32{1, 2}) {
 		t.Error(got)
 	}
-	if drawn.Commits[0].By != 1 || drawn.Commits[1].By != 0 || drawn.Commits[2].Holder == 0 || drawn.Commits[3].Holder != 0 {
-		t.Errorf("%+v", drawn.Commits)
+	if c := g.Commits; c[0].By != 1 || c[1].By != 0 || c[1].Holder != 1 || c[2].Holder == 0 || c[3].Holder != 0 {
+		t.Errorf("%+v", c)
 	}
 }
 
 // In its first rebalance, a group does not show what it reads. It may be the group of another topic.
 func TestUnknownTopic(t *testing.T) {
-	o := New(nil, "client60")
-	o.started = true
-	see := func(state string, m describedMember, offset int64) int {
-		d := &described{kind: Classic, state: state, assignment: isSettled(state), members: []describedMember{m}}
-		d.commits = []describedCommit{{offset: offset, lag: -1}}
-		o.applyGroups(map[string]*described{"g": d}, false, time.Now(), time.Now())
-		return len(o.groups)
-	}
-	unknown := describedMember{id: "a", client: "a", maybe: true}
-	if see("PreparingRebalance", unknown, -1) != 0 {
-		t.Error("a group of an unknown topic is shown")
-	}
-	if see("Stable", describedMember{id: "a", client: "a"}, -1) != 0 {
-		t.Error("a group of another topic is shown")
-	}
-	if see("Stable", describedMember{id: "a", client: "a", subscribed: true}, -1) != 1 || see("PreparingRebalance", unknown, -1) != 1 {
-		t.Error("a member of the topic is not shown")
-	}
-	delete(o.groups, "g")
-	if see("PreparingRebalance", unknown, 1) != 1 || len(o.groups["g"].members) != 1 {
-		t.Error("a new member of a group with offsets is not shown")
-	}
-}
-
-func newPartition(end int64) *partition {
-	return &partition{end: end, meter: newMeter(rateSeconds+1, time.Now())}
-}
-
-// The answers of one round become a picture: 256 partitions, 64 members, and each partition has new
-// messages and a new commit.
-func BenchmarkRound(b *testing.B) {
-	const partitions, members = 256, 64
-	o := New(nil, "client60")
-	o.exists, o.started, o.topicID = true, true, [16]byte{1}
-	for range partitions {
-		o.partitions = append(o.partitions, newPartition(0))
-	}
-	d := &described{kind: Classic, state: "Stable", assignment: true, commits: nothing(partitions)}
-	for i := range members {
-		d.members = append(d.members, describedMember{id: fmt.Sprintf("consumer-%d-d0c2f8a4-5b1e", i), client: "consumer", subscribed: true,
-			partitions: numbers(partitions)[i*4 : i*4+4]})
-	}
-	ends, now := make([]int64, partitions), time.Now()
-	b.ReportAllocs()
-	for b.Loop() {
-		now = now.Add(roundTime)
-		for n := range ends {
-			ends[n] += 40
-			d.commits[n].offset, d.commits[n].metadata = ends[n]-3, d.members[n/4].id
+	w := &watcher{started: true, groups: make(map[string]*group)}
+	see := func(state string, offsets map[int32]describedOffset, members ...describedMember) int {
+		d := described{kind: Classic, state: state, members: members, offsets: offsets}
+		w.updateGroups(map[string]described{"g": d}, make([]Partition, 1), time.Now())
+		if w.groups["g"] == nil {
+			return -1
 		}
-		o.mu.Lock()
-		o.applyOffsets(nil, ends, now, now)
-		o.applyGroups(map[string]*described{"g": d}, false, now, now)
-		o.mu.Unlock()
-		o.publish(now)
+		return len(w.groups["g"].Members)
+	}
+	const rebalance, none = "PreparingRebalance", -1
+	unknown := describedMember{Member: Member{ID: "a"}, maybe: true}
+	stranger, reader := describedMember{Member: Member{ID: "b"}}, describedMember{Member: Member{ID: "a"}, reads: true}
+	for i, step := range []struct{ got, want int }{
+		{see(rebalance, nil, unknown), none},                                // it may read another topic
+		{see("Stable", nil, stranger), none},                                // it does
+		{see("Stable", nil, stranger, reader), 1},                           // one of two
+		{see(rebalance, nil, unknown, stranger), 1},                         // known from before
+		{see("Stable", nil, stranger), none},                                // the other one left
+		{see(rebalance, map[int32]describedOffset{0: {at: 1}}, unknown), 1}, // the group has an offset here
+	} {
+		if step.got != step.want {
+			t.Errorf("step %d: %d members, want %d", i, step.got, step.want)
+		}
+	}
+}
+
+// The first error of a trouble is often that of a connection. The reason that comes later is reported, too, once.
+func TestReasonComesLater(t *testing.T) {
+	var d disturbance
+	now := time.Now()
+	closed := errors.New("closed at once")
+	refused := cli.WithHint(errors.New("refused"), "ask for a new folder")
+	var got []string
+	for _, err := range []error{closed, closed, refused, closed, refused, nil} {
+		var p problems
+		p.add("the cluster", err)
+		_, events := d.update(p.all, now)
+		got = append(got, texts(events)...)
+		now = now.Add(2 * time.Second)
+	}
+	if want := []string{"the cluster: closed at once", "the cluster: refused", "everything answers again, after 10.0 s"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// There are always new commits. They must not remove the events about members.
+func TestHistory(t *testing.T) {
+	var h history
+	h.add([]Event{{Kind: Joined, Text: "joined"}}, time.Now())
+	var all []Event
+	for n := range 1000 {
+		all = h.add([]Event{{Kind: Committed, Text: fmt.Sprint(n)}}, time.Now())
+	}
+	if first, last := all[0], all[len(all)-1]; len(all) != 1+keptEvents/2 || first.Text != "joined" || last.Text != "999" || last.ID != 1001 {
+		t.Errorf("%d events, from %+v to %+v", len(all), first, last)
+	}
+}
+
+func TestText(t *testing.T) {
+	for _, test := range []struct {
+		bytes, want string
+		cut         int
+	}{{"four", "four", 0}, {"seven..", "seve", 3}, {"aaa\u00e9", "aaa", 2}, {"a\xff", "a\ufffd", 0}, {strings.Repeat("\x80", 6), "\ufffd", 5}} {
+		if got, cut := text([]byte(test.bytes), 4); got != test.want || cut != test.cut {
+			t.Errorf("%q: %q, %d", test.bytes, got, cut)
+		}
 	}
 }

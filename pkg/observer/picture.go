@@ -8,30 +8,29 @@ package observer
 
 import "time"
 
-// A Picture is what is known about the topic and its groups at one time.
+// A Picture is all that is known at one time. It never changes.
 type Picture struct {
-	Time       time.Time   `json:"time"` // when the cluster answered
-	Topic      Topic       `json:"topic"`
-	Partitions []Partition `json:"partitions"` // in order; empty if the topic does not exist
-	Groups     []Group     `json:"groups"`     // by name; all that have members or offsets on the topic
-	Trouble    *Trouble    `json:"trouble,omitempty"`
+	Version  int64     `json:"version"` // when it was drawn, in milliseconds: each picture has another one
+	Time     time.Time `json:"time"`    // when the cluster last answered everything; zero: never
+	Topic    Topic     `json:"topic"`
+	Groups   []Group   `json:"groups"`   // by name: those with members or offsets on the topic
+	Events   []Event   `json:"events"`   // the newest, the oldest of them first
+	Messages []Message `json:"messages"` // the newest, the oldest of them first
+	Trouble  *Trouble  `json:"trouble"`  // nil: there is none
 }
 
 // Topic is the topic that is watched.
 type Topic struct {
-	Name   string `json:"name"`
-	ID     string `json:"id"`     // changes when the topic is deleted and made again; "" if it does not exist
-	Anew   int    `json:"anew"`   // how often it was made again while it was watched
-	Exists bool   `json:"exists"` // false: nothing else is known
+	Name       string      `json:"name"`
+	Partitions []Partition `json:"partitions"`
+	Rate       float64     `json:"rate"` // messages per second that arrived, over the last 5 s
 }
 
 // Partition is the log of one partition: the offsets from Start up to, not including, End.
 type Partition struct {
-	Partition int32   `json:"partition"`
-	Start     int64   `json:"start"`  // the oldest message that is still kept
-	End       int64   `json:"end"`    // the offset that the next message gets
-	Leader    int32   `json:"leader"` // the broker; -1: none, nothing can be written or read
-	Rate      float64 `json:"rate"`   // messages per second that arrived, over the last 5 s
+	Start  int64 `json:"start"`  // the oldest message that is still kept
+	End    int64 `json:"end"`    // the offset that the next message gets
+	Leader int32 `json:"leader"` // the broker; -1: none, nothing can be written or read
 }
 
 // GroupType is the protocol by which a group shares partitions or messages.
@@ -45,14 +44,13 @@ const (
 
 // Group is a group of consumers. Offsets and lag are those of the watched topic.
 type Group struct {
-	Name        string    `json:"name"`
-	Type        GroupType `json:"type"`
-	State       string    `json:"state"`       // as Kafka names it: Stable, PreparingRebalance, Empty, ...
-	Epoch       int32     `json:"epoch"`       // of a consumer or share group; -1: a classic group reports none
-	TargetEpoch int32     `json:"targetEpoch"` // of the target assignment; -1 as above
-	Members     []Member  `json:"members"`     // by number
-	Commits     []Commit  `json:"commits"`     // one for each partition, in order; also where nothing is committed
-	Lag         int64     `json:"lag"`         // the sum over the partitions with a committed offset
+	Name    string    `json:"name"`
+	Type    GroupType `json:"type"`
+	State   string    `json:"state"`   // as Kafka names it: Stable, PreparingRebalance, Empty, ...
+	Epoch   int32     `json:"epoch"`   // of a consumer or share group; -1: a classic group reports none
+	Members []Member  `json:"members"` // by number
+	Commits []Commit  `json:"commits"` // one for each partition; also where nothing is committed
+	Lag     int64     `json:"lag"`     // the sum over the partitions with a committed offset
 }
 
 // Member is one consumer of a group.
@@ -63,45 +61,29 @@ type Member struct {
 	Host       string    `json:"host"`
 	Partitions []int32   `json:"partitions"`          // that it holds, in order; for a share group, that it may read from
 	Target     []int32   `json:"target,omitzero"`     // of a consumer group, if it differs from Partitions; otherwise nil
-	Rate       float64   `json:"rate"`                // messages per second that were committed in its partitions, over the last 5 s
+	Rate       float64   `json:"rate"`                // messages per second that it committed, over the last 5 s
 	Lag        int64     `json:"lag"`                 // the sum over its partitions
 	LastCommit time.Time `json:"lastCommit,omitzero"` // when a commit in its partitions was seen; zero: none
-	Since      time.Time `json:"since"`               // when it was first seen
 }
 
 // Commit is the committed offset of a group in one partition.
 type Commit struct {
-	Partition int32 `json:"partition"`
-	Offset    int64 `json:"offset"` // the next message to read; -1: nothing is committed
-	Lag       int64 `json:"lag"`    // from there, or from the log's start if that is later, to the end; -1: not known
-	Holder    int   `json:"holder"` // the number of the member that holds the partition; 0: nobody does
-	By        int   `json:"by"`     // the number of the member that committed, if the commit names it; 0: not known
-	// Fault explains an offset outside the log: "expired" is before its start, so messages were
-	// deleted before they were read; "beyond" is after its end, as after a topic was made again.
-	Fault string    `json:"fault,omitempty"`
-	Time  time.Time `json:"time,omitzero"` // when the commit was seen; zero: it is older than the observer
+	Offset int64  `json:"offset"`          // the next message to read; -1: nothing is committed
+	Lag    int64  `json:"lag"`             // from there, or from the log's start if that is later, to the end; -1: not known
+	Holder int    `json:"holder"`          // the number of the member that holds the partition; 0: nobody does
+	By     int    `json:"by"`              // the number of the member that committed, if the commit names it; 0: not known
+	Fault  string `json:"fault,omitempty"` // "expired": the offset is before the start of the log; "beyond": it is after the end
 }
 
-// Trouble is why the picture is not up to date.
-type Trouble struct {
-	Since time.Time `json:"since"`
-	Error string    `json:"error"`
-	Hint  string    `json:"hint,omitempty"`
-}
-
-// An Event is something that was seen to happen. Text is a plain English sentence for it; the other
-// fields hold its parts.
+// An Event is something that was seen to happen. Text is a sentence for it; the other fields are its parts.
 type Event struct {
-	ID         int64     `json:"id"` // from 1, without gaps
-	Time       time.Time `json:"time"`
-	Kind       string    `json:"kind"`                 // see the constants
-	Group      string    `json:"group,omitempty"`      // "": it concerns the topic or the cluster
-	From       int       `json:"from,omitempty"`       // a member's number: who left, who lost the partitions
-	To         int       `json:"to,omitempty"`         // who joined, who got the partitions
-	Client     string    `json:"client,omitempty"`     // the client id of the member that joined or left
-	Partitions []int32   `json:"partitions,omitempty"` // that moved
-	Seconds    float64   `json:"seconds,omitempty"`    // how long the group stood still
-	Text       string    `json:"text"`
+	ID    int64     `json:"id"` // from 1, each one higher than the last one
+	Time  time.Time `json:"time"`
+	Kind  string    `json:"kind"`            // see the constants
+	Group string    `json:"group,omitempty"` // "": it concerns the topic or the cluster
+	From  int       `json:"from,omitempty"`  // the number of the member that left, committed, or lost the partitions
+	To    int       `json:"to,omitempty"`    // the number of the member that joined, or got the partitions
+	Text  string    `json:"text"`
 }
 
 // The kinds of events.
@@ -112,11 +94,9 @@ const (
 	StoodStill = "stood still" // the group was seen between two stable states
 	Committed  = "committed"   // an offset was committed
 	Reset      = "reset"       // a committed offset went back
-	TopicGone  = "topic gone"
-	TopicAnew  = "topic anew"
 	GroupNew   = "group new"
 	GroupGone  = "group gone"
-	Lost       = "lost" // the cluster, a broker, a right or the certificate
+	Lost       = "lost" // the topic, a broker, a right or the certificate
 	Back       = "back"
 )
 
@@ -131,9 +111,8 @@ type Message struct {
 	Holders   map[string]int `json:"holders"`       // group -> number of the member that held the partition when it arrived
 }
 
-// Rates is the messages that arrived in each of the last seconds, the newest last.
-type Rates struct {
-	End        time.Time         `json:"end"` // the end of the last second
-	Total      []int32           `json:"total"`
-	Partitions map[int32][]int32 `json:"partitions"` // only those with messages
+// Trouble is why the picture is not up to date.
+type Trouble struct {
+	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
 }

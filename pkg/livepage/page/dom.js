@@ -7,20 +7,13 @@ export function make(tag, properties, ...children) {
 	return element;
 }
 
-export function svg(tag, attributes) {
-	const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
-	for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-	return element;
-}
-
 // chip is the sign of a member: its number on its colour.
 export function chip(number) {
 	return setChip(make('span', {}), number);
 }
 
 export function setChip(element, number) {
-	setClass(element, `chip ${colour(number)}`);
-	return setText(element, number || '–');
+	return setText(setClass(element, `chip ${colour(number)}`), number || '–');
 }
 
 // colour is the class of a member's colour. There are eight; the number is different for every member.
@@ -39,6 +32,7 @@ export function setText(element, text) {
 
 export function setClass(element, name) {
 	if (element.className !== name) element.className = name;
+	return element;
 }
 
 export function setHidden(element, hidden) {

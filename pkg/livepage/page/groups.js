@@ -15,50 +15,44 @@ export function groups(draw) {
 	const more = make('label', {className: 'more'}, make('span', {}), list);
 	nav.append(tabs, more);
 
+	let others = [];
 	function choose(name) {
 		state.group = name;
 		draw();
 	}
-	list.addEventListener('change', () => choose(state.names[list.value]));
+	list.addEventListener('change', () => choose(others[list.value].name));
 
 	function newTab() {
 		const tab = make('button', {type: 'button'}, make('bdi', {}), make('span', {className: 'quiet'}));
-		tab.addEventListener('click', () => choose(tab.name));
-		return explain(tab, () => {
-			const {state: now} = state.groups.get(tab.name) ?? {};
-			return words[now] ? [words[now].sentence, now] : [words.group.sentence, 'group'];
-		});
-	}
-
-	// Groups with members come first. What is in sight stays where it is when another one is chosen.
-	function sorted() {
-		const busy = name => state.groups.get(name).members.length > 0;
-		return [...state.names.filter(busy), ...state.names.filter(name => !busy(name))];
+		tab.addEventListener('click', () => choose(tab.group.name));
+		return explain(tab, () => Object.hasOwn(words, tab.group.state) ?
+			[words[tab.group.state].sentence, tab.group.state] : [words.group.sentence, 'group']);
 	}
 
 	let options = '';
 	return () => {
-		const names = sorted();
-		const shown = names.slice(0, inSight);
-		if (state.group !== null && !shown.includes(state.group)) shown[inSight - 1] = state.group;
+		// Groups with members come first. What is in sight stays where it is when another one is chosen.
+		const sorted = state.groups.toSorted((a, b) => (b.members.length > 0) - (a.members.length > 0));
+		const shown = sorted.slice(0, inSight);
+		if (state.group !== null && !shown.some(group => group.name === state.group)) {
+			shown[inSight - 1] = state.groups.find(group => group.name === state.group);
+		}
 		while (tabs.children.length > shown.length) tabs.lastChild.remove();
 		while (tabs.children.length < shown.length) tabs.append(newTab());
-		shown.forEach((name, i) => {
-			const tab = tabs.children[i], group = state.groups.get(name);
-			tab.name = name;
-			setText(tab.firstChild, visible(name, 60));
+		shown.forEach((group, i) => {
+			const tab = tabs.children[i];
+			tab.group = group;
+			setText(tab.firstChild, visible(group.name, 60));
 			setText(tab.lastChild, summary(group));
-			setAttribute(tab, 'aria-pressed', name === state.group);
+			setAttribute(tab, 'aria-pressed', group.name === state.group);
 		});
-		const others = names.filter(name => !shown.includes(name));
+		others = sorted.filter(group => !shown.includes(group));
 		setHidden(more, others.length === 0);
 		setText(more.firstChild, plural(others.length, 'more group'));
-		const wanted = others.join('\n');
-		if (options !== wanted) {
-			options = wanted;
-			list.replaceChildren(make('option', {value: ''}, 'choose'),
-				...others.map(name => make('option', {value: state.names.indexOf(name)}, visible(name, 60))));
-		}
+		const wanted = others.map(group => group.name).join('\n');
+		if (options === wanted) return;
+		options = wanted;
+		list.replaceChildren(make('option', {value: ''}, 'choose'), ...others.map((group, i) => make('option', {value: i}, visible(group.name, 60))));
 	};
 }
 

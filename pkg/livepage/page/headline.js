@@ -6,11 +6,9 @@ import {make, setHidden} from '/dom.js';
 import {number, plural, visible} from '/format.js';
 
 export function headline(group) {
-	const {topic, partitions} = state;
-	if (!topic) return '';
-	if (!topic.exists) return `There is no topic ${visible(topic.name, 249)}, or you have no right to see it.`;
-	if (!group) return `No group reads this topic yet.`;
-	const members = group.members.length, count = partitions.length;
+	if (!state.version) return '';
+	if (!group) return 'No group reads this topic yet.';
+	const members = group.members.length, count = group.commits.length;
 	const lag = group.lag === 0 ? group.commits.some(c => c.offset >= 0) ? 'everything is committed' : 'nothing is committed yet' :
 		group.lag === 1 ? '1 message is not committed' : `${number(group.lag)} messages are not committed`;
 	if (group.type === 'share') return `${plural(members, 'member')} share${members === 1 ? 's' : ''} the messages; ${lag}.`;
@@ -26,18 +24,16 @@ let shown = '';
 
 // lesson shows what to type to see something.
 export function lesson(element, group) {
-	const {topic, partitions, groups} = state;
-	const name = topic ? visible(topic.name, 249) : '';
+	const name = visible(state.topic.name, 249);
 	let parts = [];
-	if (topic && !topic.exists) {
-		parts = ['Start a cluster that has it: ', `go run ./classroom/cluster --topics ${name}`];
-	} else if (topic && partitions.every(p => p.end === 0)) {
+	if (!state.version) {
+		parts = [];
+	} else if (state.topic.partitions.every(p => p.end === 0)) {
 		parts = ['The topic is empty. Send a message: ', `go run ./producer ${name}`];
-	} else if (topic && groups.size === 0) {
+	} else if (!group) {
 		parts = ['Start a member of a group: ', `go run ./consumergroup/consumer ${name} my_group`];
-	} else if (group && group.members.length === 0) {
+	} else if (group.members.length === 0 && /^[\w.-]+$/.test(group.name)) {
 		parts = ['Its committed offsets are kept: a member continues there. Start one: ', `go run ./consumergroup/consumer ${name} ${group.name}`];
-		if (!/^[\w.-]+$/.test(group.name)) parts = ['Its committed offsets are kept: a member continues there.', ''];
 	}
 	setHidden(element, parts.length === 0);
 	if (shown === parts.join()) return;

@@ -1,8 +1,6 @@
-// Starts the page: each frame from the server changes the state, and the views draw what differs, at
-// most once for each picture of the screen.
+// Starts the page: each picture from the server replaces the last one, and the views draw what differs.
 
-import {stream} from '/stream.js';
-import {apply, state} from '/state.js';
+import {state, take} from '/state.js';
 import {startTips} from '/tip.js';
 import {header} from '/header.js';
 import {groups} from '/groups.js';
@@ -10,12 +8,12 @@ import {lanes} from '/lanes.js';
 import {members} from '/members.js';
 import {timeline} from '/timeline.js';
 import {messages} from '/messages.js';
-import {rates} from '/rate.js';
 
-const views = [header, groups, lanes, members, timeline, messages, rates].map(start => start(draw));
+const patience = 15000; // the server sends another picture after 7 seconds at the latest
+const views = [header, groups, lanes, members, timeline, messages].map(start => start(draw));
 let waiting = false;
 
-function draw() {
+function draw() { // at most once for each picture of the screen
 	if (waiting) return;
 	waiting = true;
 	requestAnimationFrame(() => {
@@ -25,12 +23,16 @@ function draw() {
 }
 
 startTips();
-stream((name, frame) => {
-	apply(name, frame);
-	draw();
-}, problem => {
-	if (state.problem === problem) return;
-	state.problem = problem;
-	draw();
-});
-setInterval(draw, 1000); // "3 s ago"
+for (;;) {
+	try {
+		const answer = await fetch(`/picture?after=${state.version}`, {signal: AbortSignal.timeout(patience)});
+		if (!answer.ok) throw new Error(await answer.text());
+		take(await answer.json());
+		draw();
+	} catch (error) {
+		state.problem = error.name === 'Error' ? error.message : 'The watch program does not answer. Trying again …';
+		draw();
+		await new Promise(done => setTimeout(done, 1000));
+	}
+	while (document.hidden) await new Promise(shown => document.addEventListener('visibilitychange', shown, {once: true}));
+}

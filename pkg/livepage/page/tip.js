@@ -23,7 +23,7 @@ function show(element) {
 	const [sentence, word] = own.get(element)?.() ?? [words[element.dataset.help].sentence, element.dataset.help];
 	if (!sentence) return;
 	tip.firstElementChild.textContent = sentence;
-	tip.lastElementChild.href = `/help#${word}`;
+	tip.lastElementChild.href = `/help.html#${word}`;
 	tip.hidden = false;
 	shownFor = element;
 	describedBy(element)?.setAttribute('aria-describedby', 'tip');

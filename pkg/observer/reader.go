@@ -1,0 +1,95 @@
+package observer
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tkafka/pkg/cli"
+)
+
+const (
+	keptMessages = 100
+	keptValue    = 512 // bytes that a Message has of a value
+	keptKey      = 128 // and of a key
+	farBehind    = 5000
+)
+
+// readOptions are the options of a client that reads what arrives from now on, without a group: it commits nothing.
+func readOptions(topic string) []kgo.Opt {
+	return []kgo.Opt{
+		kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
+		kgo.FetchMaxBytes(1 << 20), kgo.FetchMaxPartitionBytes(256 << 10), kgo.MaxDecompressBatchBytes(8 << 20),
+	}
+}
+
+// reader has the messages that have arrived since the last round.
+type reader struct {
+	mu       sync.Mutex
+	messages []Message
+}
+
+// run reads until ctx ends. If it is far behind, or a batch is too large, it continues at the end of the partition.
+func (r *reader) run(ctx context.Context, client *kgo.Client) {
+	for ctx.Err() == nil {
+		fetches := client.PollFetches(ctx)
+		jump := make(map[string]map[int32]kgo.EpochOffset)
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			_, large := errors.AsType[*kgo.ErrDecompressTooLarge](p.Err)
+			if last := len(p.Records) - 1; large || last >= 0 && p.HighWatermark-p.Records[last].Offset > farBehind {
+				jump[p.Topic] = map[int32]kgo.EpochOffset{p.Partition: {Epoch: -1, Offset: p.HighWatermark}}
+			}
+		})
+		if len(jump) > 0 {
+			client.SetOffsets(jump)
+		}
+		r.add(fetches.Records())
+		if fetches.NumRecords() == 0 {
+			cli.Pause(ctx, 100*time.Millisecond) // an error comes again at once
+		}
+	}
+}
+
+func (r *reader) add(records []*kgo.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, record := range newest(records, keptMessages) {
+		m := Message{Time: record.Timestamp, Partition: record.Partition, Offset: record.Offset, Holders: make(map[string]int)}
+		m.Value, m.Cut = text(record.Value, keptValue)
+		if record.Key != nil {
+			key, _ := text(record.Key, keptKey)
+			m.Key = &key
+		}
+		r.messages = append(r.messages, m)
+	}
+	r.messages = newest(r.messages, keptMessages)
+}
+
+// take returns the messages that have arrived since it was last called.
+func (r *reader) take() []Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	taken := r.messages
+	slices.SortStableFunc(taken, func(a, b Message) int { return a.Time.Compare(b.Time) }) // the brokers answer in any order
+	r.messages = nil
+	return taken
+}
+
+// text returns the bytes as text, at most this many, and how many were left out.
+func text(bytes []byte, most int) (string, int) {
+	kept := min(len(bytes), most)
+	for back := 1; back < utf8.UTFMax && kept < len(bytes) && !utf8.RuneStart(bytes[kept]); back++ {
+		kept-- // not in the middle of a letter
+	}
+	return strings.ToValidUTF8(string(bytes[:kept]), "�"), len(bytes) - kept
+}
+
+// newest returns the last elements, at most this many.
+func newest[E any](all []E, most int) []E { return all[max(0, len(all)-most):] }
