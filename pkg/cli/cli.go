@@ -33,7 +33,7 @@ var (
 
 // Run reads the command line, does the work, and ends the process. The usage names the arguments: in
 // "<topic> earliest|latest [group=g]" the second one is one of two words, and the third one is g if it is
-// not given. After "<command>..." the arguments are those of another program. About says what the program does.
+// not given. About says what the program does.
 //
 // The first Ctrl-C (SIGINT), SIGTERM or SIGHUP ends the context of the work, which then returns within three
 // seconds. The second one ends the process at once. An error that is only this end, or a reader of standard
@@ -73,7 +73,6 @@ func arguments(usage, about string) []string {
 	help := pflag.BoolP("help", "h", false, "show this help")
 	pflag.CommandLine.Init(name, pflag.ContinueOnError)
 	pflag.CommandLine.SetOutput(io.Discard) // misused prints the errors
-	pflag.CommandLine.SetInterspersed(!strings.HasSuffix(usage, "..."))
 	err := pflag.CommandLine.Parse(os.Args[1:])
 	if err == nil && *help {
 		flags := strings.NewReplacer(fmt.Sprintf(" (default %d)", math.MaxInt), "", "[=true|false]", "             ", `\\n`, `\n`)
@@ -83,9 +82,6 @@ func arguments(usage, about string) []string {
 	}
 	for _, word := range os.Args[1:] { // pflag reads -group as -g -r -o -u -p, and -format as -f ormat
 		long, isFlag := strings.CutPrefix(word, "-")
-		if word == "--" || !isFlag && strings.HasSuffix(usage, "...") {
-			break // the others are for another program
-		}
 		if isFlag && len(long) > 1 && pflag.Lookup(strings.Split(long, "=")[0]) != nil {
 			misused(usage, fmt.Errorf("use two dashes: --%s", long))
 		}
@@ -102,12 +98,11 @@ func arguments(usage, about string) []string {
 
 // complete checks the arguments, and adds the optional ones that are not given.
 func complete(usage, args []string) ([]string, error) {
-	unlimited := len(usage) > 0 && strings.HasSuffix(usage[len(usage)-1], "...")
-	if len(args) > len(usage) && !unlimited {
+	if len(args) > len(usage) {
 		return nil, fmt.Errorf("unexpected argument %q", args[len(usage)])
 	}
 	for i, argument := range usage {
-		name, otherwise, optional := strings.Cut(strings.Trim(argument, "<>[]."), "=")
+		name, otherwise, optional := strings.Cut(strings.Trim(argument, "<>[]"), "=")
 		words := strings.Split(name, "|")
 		switch {
 		case i >= len(args) && optional:

@@ -6,271 +6,267 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// a program for tests, and what it says.
-func program(usage string) (*Program, *bytes.Buffer) {
-	said := new(bytes.Buffer)
-	p := New(usage, "Does it.", "does it")
-	p.stderr, p.started = said, "./does"
-	return p, said
+// With USAGE, this program is the one that the tests run.
+func TestMain(m *testing.M) {
+	usage, isChild := os.LookupEnv("USAGE")
+	if !isChild {
+		os.Exit(m.Run())
+	}
+	name = "does"
+	pflag.IntP("count", "n", math.MaxInt, "stop after `N`")
+	pflag.String("group", "", "its group")
+	Run(usage, "Does it.", work)
 }
 
-const helpHint = "does: hint: ./does --help shows all flags and an example\n"
+func work(ctx context.Context, args []string) error {
+	switch os.Getenv("WORK") {
+	case "lines":
+		for number, line := range Lines(ctx) {
+			fmt.Printf("%d:%s|", number, line)
+		}
+		return nil
+	case "print": // more than fits into any buffer
+		out := NewPrinter(ctx, "%v\n")
+		for range 100 {
+			out.Print(&kgo.Record{Value: bytes.Repeat([]byte("x"), 10_000)})
+		}
+		return out.Flush()
+	case "say":
+		for range 10 {
+			Say("%s", strings.Repeat("x", 10_000))
+		}
+		return nil
+	case "wait":
+		fmt.Println("ready")
+		<-ctx.Done()
+		return ctx.Err()
+	case "hang":
+		fmt.Println("ready")
+		select {}
+	case "fail":
+		return fmt.Errorf("all: %w", WithHint(errors.New("lost \x1b[2J\nit"), "look for %s", "it"))
+	case "misuse":
+		return &Misuse{"no such thing"}
+	case "file": // with standard output closed, the file must not get its number
+		file, err := os.Create(args[0])
+		if err != nil {
+			return err
+		}
+		fmt.Println("for standard output")
+		return file.Close()
+	}
+	fmt.Printf("%q", args)
+	return nil
+}
+
+// does returns a command that runs this program.
+func does(usage, work string, args ...string) (_ *exec.Cmd, stdout, stderr *bytes.Buffer) {
+	command := exec.Command(os.Args[0], args...)
+	command.Env = append(os.Environ(), "USAGE="+usage, "WORK="+work)
+	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
+	command.Stdout, command.Stderr = stdout, stderr
+	return command, stdout, stderr
+}
 
 func TestArguments(t *testing.T) {
-	const usage = "does <topic> earliest|latest [group]"
+	const usage, optional = "<topic> earliest|latest", "<topic> [group=g]"
 	for _, test := range []struct {
-		name   string
-		line   []string
-		status int
-		said   string
+		usage, line string
+		status      int
+		want        string // on standard output, or the first line of standard error
 	}{
-		{"all", []string{"t", "latest", "g"}, 0, ""},
-		{"without the optional one", []string{"t", "earliest"}, 0, ""},
-		{"none", nil, 2, "does: topic is missing\n"},
-		{"one missing", []string{"t"}, 2, "does: earliest|latest is missing\n"},
-		{"too many", []string{"t", "latest", "g", "x"}, 2, "does: unexpected argument \"x\"\n"},
-		{"misspelt choice", []string{"t", "lastest"}, 2, "does: \"lastest\" is not earliest or latest\n"},
-		{"empty", []string{"", "latest"}, 2, "does: topic is empty\n"},
-		{"blank", []string{"t", "latest", "  "}, 2, "does: group is empty\n"},
-		{"no number in a list", []string{"t", "latest", "--ports", "1,x"}, 2,
-			"does: invalid argument \"1,x\" for \"--ports\" flag: \"x\" is not a number\n"},
-		{"a list with blanks", []string{"-l", "a,", "t", "latest", "g", "-l", "b,", "c"}, 2,
-			"does: unexpected argument \"c\": write the list without blanks: b,c\n"},
-		{"unknown flag", []string{"t", "latest", "--fast"}, 2, "does: unknown flag: --fast\n"},
-		{"flag behind the arguments", []string{"t", "latest", "--number", "3"}, 0, ""},
-		{"flag with a wrong value", []string{"t", "latest", "-n", "x"}, 2,
-			"does: invalid argument \"x\" for \"-n, --number\" flag: must be an integer\n"},
+		{usage, "t latest", 0, `["t" "latest"]`},
+		{usage, "t latest -n 3", 0, `["t" "latest"]`},
+		{usage, "", 2, "topic is missing"},
+		{usage, "t", 2, "earliest|latest is missing"},
+		{usage, "t lastest", 2, `"lastest" is not earliest or latest`},
+		{usage, "t latest x", 2, `unexpected argument "x"`},
+		{usage, "t latest --fast", 2, "unknown flag: --fast"},
+		{usage, "t latest -n x", 2, `invalid argument "x" for "-n, --count" flag`},
+		{usage, "t latest -group g", 2, "use two dashes: --group"},
+		{usage, "t latest -group=g", 2, "use two dashes: --group=g"},
+		{optional, "t", 0, `["t" "g"]`},
+		{optional, "t h", 0, `["t" "h"]`},
+		{optional, "t ␣", 2, "group is empty"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			p, said := program(usage)
-			p.Flags.IntP("number", "n", 0, "")
-			p.Flags.StringSliceP("list", "l", nil, "")
-			p.Flags.IntSlice("ports", nil, "")
-			called := false
-			status := p.run(test.line, func(context.Context, []string) error {
-				called = true
-				return nil
-			})
-			if status != test.status || called != (status == 0) {
-				t.Errorf("status %d, work called: %v", status, called)
-			}
-			want := test.said
-			if want != "" {
-				want += "does: usage: ./does <topic> earliest|latest [group]\n" + helpHint
-			}
-			if said.String() != want {
-				t.Errorf("said %q, want %q", said, want)
-			}
-		})
+		args := strings.Fields(test.line)
+		if i := slices.Index(args, "␣"); i >= 0 {
+			args[i] = " "
+		}
+		command, stdout, stderr := does(test.usage, "", args...)
+		command.Run()
+		got := stdout.String()
+		if test.status != 0 {
+			got, _, _ = strings.Cut(stderr.String(), "\n")
+			test.want = "does: " + test.want
+		}
+		if status := command.ProcessState.ExitCode(); status != test.status || !strings.HasPrefix(got, test.want) {
+			t.Errorf("%q: status %d, %q; want %d, %q", test.line, status, got, test.status, test.want)
+		}
 	}
 }
 
-// The arguments of another program may be anything.
-func TestRestOfArguments(t *testing.T) {
-	for _, test := range []struct {
-		line   []string
-		args   []string
-		status int
-	}{
-		{[]string{"a", "--", "go", "run", "-x", ""}, []string{"a", "go", "run", "-x", ""}, 0},
-		{[]string{"b", "ls"}, []string{"b", "ls"}, 0},
-		{[]string{"a"}, nil, 2},
-		{[]string{"c", "ls"}, nil, 2},
-		{nil, nil, 2},
-	} {
-		p, said := program("does a|b <command>...")
-		var got []string
-		status := p.run(test.line, func(_ context.Context, args []string) error {
-			got = args
-			return nil
-		})
-		if status != test.status || !slices.Equal(got, test.args) {
-			t.Errorf("%q: status %d, %q; %s", test.line, status, got, said)
+func TestHelp(t *testing.T) {
+	command, stdout, stderr := does("<topic>", "", "--help")
+	if err := command.Run(); err != nil || stderr.Len() > 0 {
+		t.Fatalf("%v %s", err, stderr)
+	}
+	for _, want := range []string{"Does it.\n", "usage: does <topic> [flags]\n", "  -n, --count N             stop after N\n", "  -h, --help                show this help\n"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %q in %s", want, stdout)
 		}
 	}
 }
 
 func TestStatus(t *testing.T) {
-	stopped, stop := context.WithCancel(context.Background())
-	stop()
 	for _, test := range []struct {
-		name   string
-		ctx    context.Context
-		err    error
+		work   string
 		status int
-		said   string
+		stderr string
 	}{
-		{"nothing left to do", context.Background(), fmt.Errorf("%w", ErrDone), 0, ""},
-		{"asked to stop", stopped, context.Canceled, 0, ""},
-		{"asked to stop, with a line to print", stopped, Stopped("not stored"), 0, "does: not stored\n"},
-		{"cancelled by somebody else", context.Background(), context.Canceled, 1, "does: context canceled\n"},
-		{"failed while being stopped", stopped, errors.New("lost it"), 1, "does: lost it\n"},
-		{"reader gone", context.Background(), fmt.Errorf("write: %w", syscall.EPIPE), 0, ""},
-		{"failed", context.Background(), errors.New("lost it"), 1, "does: lost it\n"},
-		{"failed, with a hint", context.Background(), fmt.Errorf("all: %w", WithHint(errors.New("lost it"), "look for %s", "it")), 1,
-			"does: all: lost it\ndoes: hint: look for it\n"},
-		{"misused", context.Background(), &Misuse{"no such thing"}, 2, "does: no such thing\ndoes: usage: ./does\n" + helpHint},
+		{"", 0, ""},
+		{"fail", 1, `does: all: lost \x1b[2J\nit` + "\ndoes: hint: look for it\n"},
+		{"misuse", 2, "does: no such thing\ndoes: usage: does x\n"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			p, said := program("does")
-			if status := p.Status(test.ctx, test.err); status != test.status || said.String() != test.said {
-				t.Errorf("status %d, said %q; want %d, %q", status, said, test.status, test.said)
+		command, _, stderr := does("x", test.work, "x")
+		command.Run()
+		if status := command.ProcessState.ExitCode(); status != test.status || !strings.HasPrefix(stderr.String(), test.stderr) {
+			t.Errorf("%s: status %d, %q", test.work, status, stderr)
+		}
+	}
+}
+
+// A signal ends it with status 0, in every state. The second one ends it at once.
+func TestSignals(t *testing.T) {
+	for _, test := range []struct {
+		work          string
+		signals       int
+		stdin, silent bool
+		status        int
+	}{
+		{"wait", 1, false, false, 0},
+		{"hang", 2, false, false, -1},
+		{"lines", 1, false, false, 0},
+		{"lines", 1, true, false, 1}, // the rest of the input is not sent
+		{"print", 1, false, true, 0},
+		{"say", 1, false, true, 0},
+	} {
+		t.Run(fmt.Sprint(test.work, test.stdin), func(t *testing.T) {
+			t.Parallel()
+			command, _, stderr := does("", test.work)
+			if test.silent { // nobody reads
+				r, w, err := os.Pipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				defer w.Close()
+				command.Stdout, command.Stderr = w, w
+			}
+			stdin, err := command.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := command.Start(); err != nil {
+				t.Fatal(err)
+			}
+			kill := time.AfterFunc(20*time.Second, func() { command.Process.Kill() })
+			defer kill.Stop()
+			if test.stdin {
+				go func() {
+					for _, err := stdin.Write([]byte("line\n")); err == nil; _, err = stdin.Write([]byte("line\n")) {
+					}
+				}()
+			}
+			for range test.signals {
+				time.Sleep(300 * time.Millisecond) // until it handles signals
+				command.Process.Signal(syscall.SIGINT)
+			}
+			signalled := time.Now()
+			command.Wait()
+			if took := time.Since(signalled); took > 3*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if status := command.ProcessState.ExitCode(); status != test.status {
+				t.Errorf("status %d; %s", status, stderr)
 			}
 		})
 	}
 }
 
-func TestSayEscapes(t *testing.T) {
-	p, said := program("does")
-	p.Say("topic %s", "\x1b[2J\nevil: line")
-	if want := `does: topic \x1b[2J\nevil: line` + "\n"; said.String() != want {
-		t.Errorf("said %q, want %q", said, want)
+// Standard output is closed, and its reader has left.
+func TestNoReader(t *testing.T) {
+	file := t.TempDir() + "/file"
+	command, _, stderr := does("<file>", "file", file)
+	shell := exec.Command("sh", "-c", `exec "$0" "$1" >&-`, command.Path, file)
+	shell.Env = command.Env
+	if err := shell.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(file); err != nil || len(text) > 0 {
+		t.Errorf("%q, %v", text, err)
+	}
+	command, _, stderr = does("", "print")
+	r, w, _ := os.Pipe()
+	r.Close()
+	command.Stdout = w
+	if err := command.Run(); err != nil || stderr.Len() > 0 {
+		t.Errorf("%v %s", err, stderr)
 	}
 }
 
-func TestBottom(t *testing.T) {
-	p, said := program("does")
-	p.Bottom("> ")
-	p.Say("lost a broker")
-	p.Entered()
-	p.Say("sent")
-	p.Bottom("> ")
-	p.Bottom("")
-	const clear = "\r\x1b[K"
-	want := "> " + clear + "does: lost a broker\n" + "> " + "does: sent\n" + "> " + clear
-	if said.String() != want {
-		t.Errorf("said %q, want %q", said, want)
-	}
-}
-
-func TestCount(t *testing.T) {
-	for n, want := range map[int]string{0: "0", 7: "7", 999: "999", 1000: "1,000", 123456: "123,456", 1234567: "1,234,567"} {
-		if got := Count(n); got != want {
-			t.Errorf("Count(%d) = %s, want %s", n, got, want)
-		}
-	}
-}
-
-func TestCountFlag(t *testing.T) {
-	for _, test := range []struct {
-		line   []string
-		status int
-		want   int
-	}{
-		{nil, 0, math.MaxInt},
-		{[]string{"-n", "3"}, 0, 3},
-		{[]string{"-n", "0"}, 2, 0},
-		{[]string{"-n", "-1"}, 2, 0},
-		{[]string{"-n", "many"}, 2, 0},
+func TestLines(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	for text, want := range map[string]string{
+		"":                    "",
+		"one\ntwo":            "1:one|2:two|",
+		"one\r\n\n\xff\x00\n": "1:one|2:|3:\xff\x00|",
+		long + "\n" + "short": "1:" + long + "|2:short|",
 	} {
-		p, said := program("does")
-		n := p.CountFlag("number", "n", "stop after `N`")
-		status := p.run(test.line, func(context.Context, []string) error { return nil })
-		if status != test.status || status == 0 && *n != test.want {
-			t.Errorf("%q: status %d, %d messages", test.line, status, *n)
+		command, stdout, stderr := does("", "lines")
+		command.Stdin = strings.NewReader(text)
+		if err := command.Run(); err != nil || stdout.String() != want {
+			t.Errorf("%.20q: %.40q %s %v", text, stdout, stderr, err)
 		}
-		if status != 0 && !strings.Contains(said.String(), "write a number from 1 on\n") {
-			t.Errorf("%q: said %q", test.line, said)
-		}
+	}
+	command, _, stderr := does("", "lines")
+	command.Stdin = strings.NewReader(strings.Repeat("x", longest+1<<20))
+	if command.Run(); command.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "longer than 64 MiB") {
+		t.Errorf("%v %s", command.ProcessState, stderr)
 	}
 }
 
-func TestTimeFlag(t *testing.T) {
-	for _, test := range []struct {
-		line   []string
-		status int
-		want   time.Duration
-	}{
-		{nil, 0, time.Minute},
-		{[]string{"--time", "1.5s"}, 0, 1500 * time.Millisecond},
-		{[]string{"--time", "0"}, 0, 0},
-		{[]string{"--time", "5"}, 2, 0},
-		{[]string{"--time=-5s"}, 2, 0},
-		{[]string{"--time", "soon"}, 2, 0},
+func TestTexts(t *testing.T) {
+	for in, want := range map[string]string{
+		"a\tb\nü":            "a\tb\nü",
+		"\x1b[2J\r\x00\x7f":  `\x1b[2J\r\x00\x7f`,
+		"\u009b\u202e\ufeff": `\u009b\u202e\ufeff`,
+		"\xff\u00e9\xc3":     `\xffé\xc3`,
 	} {
-		p, said := program("does")
-		d := p.TimeFlag("time", time.Minute, "")
-		status := p.run(test.line, func(context.Context, []string) error { return nil })
-		if status != test.status || status == 0 && *d != test.want {
-			t.Errorf("%q: status %d, %v", test.line, status, *d)
-		}
-		if status != 0 && !strings.Contains(said.String(), "write a time such as 5s\n") {
-			t.Errorf("%q: said %q", test.line, said)
+		if got := string(Escape([]byte(in))); got != want {
+			t.Errorf("Escape(%q) = %q, want %q", in, got, want)
 		}
 	}
-}
-
-// The hint after wrong use has the command, too, if the program has several.
-func TestHelpOfACommand(t *testing.T) {
-	for usage, want := range map[string]string{
-		"does this|that": "./does --help", "does this": "./does this --help", "does this <topic> [group]": "./does this --help",
-	} {
-		p, said := program(usage)
-		p.misused(errors.New("wrong"))
-		if !strings.Contains(said.String(), "hint: "+want+" shows") {
-			t.Errorf("%s: said %q", usage, said)
+	for in, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
+		if got := Count(in); got != want {
+			t.Errorf("Count(%d) = %s", in, got)
 		}
 	}
-}
-
-// The command in a hint is the one that started the program.
-func TestStarted(t *testing.T) {
-	const cached, temporary = "/home/me/.cache/go-build/ef/efc3-d/consumer", "/tmp/go-build215/b001/exe/consumer"
-	for _, test := range []struct{ executable, here, want string }{
-		{"consumer", "/usr/src/app", "consumer"}, // in an image
-		{"./consumer", "/tkafka", "./consumer"},
-		{cached, "/tkafka", "go run ./commitoffsets/consumer"},
-		{temporary, "/tkafka", "go run ./commitoffsets/consumer"},
-		{cached, "/tkafka/commitoffsets", "go run ./consumer"},
-		{cached, "/tkafka/commitoffsets/consumer", "go run ."},
-		{cached, "/tkafka/commitoffsets/consumercommit", "go run ../consumer"},
-	} {
-		if got := startedAs(test.executable, test.here, "/tkafka/commitoffsets/consumer"); got != test.want {
-			t.Errorf("%s in %s: %s, want %s", test.executable, test.here, got, test.want)
-		}
-	}
-	if got := startedAs(cached, "/tkafka", "tkafka/consumer"); got != cached { // built with -trimpath
-		t.Errorf("without the folder: %s", got)
-	}
-}
-
-// Grace outlives its context, and ends with its own cancel function.
-func TestGrace(t *testing.T) {
-	ctx, stop := context.WithCancel(context.Background())
-	late, cancel := Grace(ctx, time.Hour)
-	stop()
-	if late.Err() != nil {
-		t.Error("ended together with its context")
-	}
-	cancel()
-	if late.Err() == nil {
-		t.Error("not cancelled")
-	}
-	soon, cancel := Grace(ctx, time.Millisecond)
-	defer cancel()
-	<-soon.Done()
-}
-
-// The help has an example, fits on a terminal of 80 columns, and shows a switch without a value.
-func TestHelp(t *testing.T) {
-	p, _ := program("does <topic>")
-	p.example = "does it\nseq 3 | does it\ngo run ./does"
-	p.Flags.Bool("pause", false, "wait for Enter")
-	p.Flags.String("folder", "", strings.Repeat("a long explanation ", 10))
-	help := p.help()
-	if !strings.Contains(help, "for example:\n  ./does it\n  seq 3 | ./does it\n  go run ./does\n") || !strings.Contains(help, "--pause   ") {
-		t.Errorf("the help is %s", help)
-	}
-	for line := range strings.Lines(help) {
-		if len(line) > 81 {
-			t.Errorf("%d columns: %s", len(line)-1, line)
+	for want, in := range map[string][]int32{"": nil, "5": {5}, "0-15": {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, "0-1,3,7-8": {0, 1, 3, 7, 8}} {
+		if got := Ranges(in); got != want {
+			t.Errorf("Ranges(%v) = %s", in, got)
 		}
 	}
 }

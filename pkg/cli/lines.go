@@ -78,8 +78,11 @@ func readLines(blocks chan<- []byte) {
 	buffer, n := make([]byte, 64<<10), 0
 	for {
 		more, err := os.Stdin.Read(buffer[n:])
+		end := bytes.LastIndexByte(buffer[n:n+more], '\n') + 1 // before n there is none
+		if end > 0 {
+			end += n
+		}
 		n += more
-		end := bytes.LastIndexByte(buffer[:n], '\n') + 1
 		if err != nil {
 			end = n // the last line needs no end
 		}
