@@ -42,6 +42,9 @@ func diagnose(err error, address string) (cause, hint string) {
 	case errors.As(err, &notTLS):
 		return "the program at this address does not use TLS", tlsPort
 	case errors.As(err, &first), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		if address == "" { // not the first request
+			return "the connection was closed", ""
+		}
 		return "the connection was closed at once", tlsPort
 	case errors.Is(err, syscall.ECONNREFUSED):
 		host, _, _ := net.SplitHostPort(address)

@@ -16,144 +16,100 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
 )
 
-var (
-	overTLS   = &Cluster{settings: &settings.Settings{Folder: "auth"}, TLS: &tls.Config{}}
-	plaintext = &Cluster{settings: &settings.Settings{Folder: "auth"}}
-	checked   = &Cluster{settings: &settings.Settings{Folder: "auth"}, checked: true}
-)
-
+// dialing is how franz-go returns an error of the network.
 func dialing(err error) error {
 	return fmt.Errorf("unable to dial: %w", &net.OpError{Op: "dial", Net: "tcp", Err: err})
 }
 
+var refused = dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED))
+
 // The errors of real brokers on several JDKs, of embedded brokers, and of the network.
 func TestDiagnose(t *testing.T) {
+	const far = "kafka.example:19093"
+	alert := func(text string) error { return errors.New("read: remote error: tls: " + text) }
 	for _, test := range []struct {
-		name string
-		c    *Cluster
-		err  error
-		want string
+		err                  error
+		address, cause, hint string // the hint contains it
 	}{
-		{"refused", overTLS, dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED)),
-			"connection refused: does the cluster run, and is this its port?"},
-		{"no such host", overTLS, dialing(&net.DNSError{Err: "no such host", IsNotFound: true}),
-			"no such host: check the spelling of the name; does this machine know it?"},
-		{"deadline", overTLS, fmt.Errorf("wrapped: %w", context.DeadlineExceeded),
-			"no answer: check the address; does a firewall block it, or is a VPN missing?"},
-		{"timeout of a dial", overTLS, dialing(os.ErrDeadlineExceeded),
-			"no answer: check the address; does a firewall block it, or is a VPN missing?"},
-		{"no route", overTLS, dialing(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), "no route to host"},
-		{"not TLS", overTLS, fmt.Errorf("x: %w", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}),
-			"the program at this address does not use TLS: is this the TLS port of a Kafka broker?"},
-		{"closed at once", overTLS, fmt.Errorf("x: %w", io.EOF),
-			"the connection was closed at once: is this the TLS port of a Kafka broker?"},
-		{"a controller", overTLS, errController,
-			"this is the port of a controller, which answers no client: clients use another port of this cluster: ask the staff, or try 19092, 29092 and 39092"},
-		{"plaintext to a TLS port, Java", plaintext,
-			errors.New("invalid large response size 352518912 > limit 104857600; the first three bytes received appear to be a tls alert record for TLS v1.2"),
-			"the broker expects TLS, and this client uses plaintext: remove security.protocol=PLAINTEXT from auth/client-ssl.properties"},
-		{"plaintext to a TLS port, Go", plaintext, fmt.Errorf("x: %w", &kgo.ErrFirstReadEOF{}),
-			"the broker expects TLS, and this client uses plaintext: remove security.protocol=PLAINTEXT from auth/client-ssl.properties"},
-		{"a plaintext broker that ends", checked, fmt.Errorf("x: %w", io.EOF), "the connection was closed at once"},
-		{"our certificate, Java 17", overTLS, errors.New("remote error: tls: bad certificate"),
-			"the broker refuses our certificate (bad certificate): is auth the folder for this cluster, and is its certificate still valid?"},
-		{"our certificate, foreign", overTLS, errors.New("read: remote error: tls: unknown certificate"),
-			"the broker refuses our certificate (unknown certificate): is auth the folder for this cluster, and is its certificate still valid?"},
-		{"our certificate, Go", overTLS, errors.New("remote error: tls: unknown certificate authority"),
-			"the broker refuses our certificate (unknown certificate authority): is auth the folder for this cluster, and is its certificate still valid?"},
-		{"our certificate, none sent", overTLS, errors.New("remote error: tls: certificate required"),
-			"the broker refuses our certificate (certificate required): is auth the folder for this cluster, and is its certificate still valid?"},
-		{"our certificate, expired", overTLS, errors.New("remote error: tls: expired certificate"),
-			"the broker refuses our certificate (expired certificate): is auth the folder for this cluster, and is its certificate still valid?"},
-		{"the broker's certificate", overTLS, fmt.Errorf("unable to dial: %w", &tlsconf.BrokerError{Err: cli.WithHint(errors.New("the broker's certificate was not issued by auth/ca.crt"), "use another")}),
-			"the broker's certificate was not issued by auth/ca.crt: use another"},
-		{"something new", overTLS, errors.New("unable to dial: something new"), "something new"},
+		{refused, far, "connection refused", "its port"},
+		{refused, "localhost:1", "connection refused", "./classroom/cluster"},
+		{refused, "[::1]:1", "connection refused", "--network host"},
+		{dialing(&net.DNSError{Err: "no such host", IsNotFound: true}), far, "no such host", "spelling"},
+		{fmt.Errorf("wrapped: %w", context.DeadlineExceeded), far, "no answer", "firewall"},
+		{dialing(os.ErrDeadlineExceeded), far, "no answer", "firewall"},
+		{dialing(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), far, "no route to host", ""},
+		{fmt.Errorf("x: %w", tls.RecordHeaderError{}), far, "the program at this address does not use TLS", "19092"},
+		{fmt.Errorf("x: %w", io.EOF), far, "the connection was closed at once", "19092"},
+		{fmt.Errorf("x: %w", &kgo.ErrFirstReadEOF{}), far, "the connection was closed at once", "19092"},
+		{fmt.Errorf("x: %w", io.EOF), "", "the connection was closed", ""},                                                           // while the program works
+		{alert("bad certificate"), far, "the broker refuses our certificate (bad certificate)", "credentials folder"},                // Java 17
+		{alert("unknown certificate"), far, "the broker refuses our certificate (unknown certificate)", "valid"},                     // a foreign one
+		{alert("certificate required"), far, "the broker refuses our certificate (certificate required)", "valid"},                   // Java 21
+		{alert("unknown certificate authority"), far, "the broker refuses our certificate (unknown certificate authority)", "valid"}, // Go
+		{alert("expired certificate"), far, "the broker refuses our certificate (expired certificate)", "valid"},
+		{dialing(&tlsconf.BrokerError{Err: cli.WithHint(errors.New("not issued by auth/ca.crt"), "use another")}), far,
+			"not issued by auth/ca.crt", "use another"},
+		{errors.New("unable to dial: something new"), far, "something new", ""},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			found := test.c.diagnose("kafka.example:19093", test.err)
-			if got := strings.TrimSuffix(found.cause+": "+found.hint, ": "); got != test.want {
-				t.Errorf("got  %s\nwant %s", got, test.want)
-			}
-		})
-	}
-}
-
-func TestHintRefused(t *testing.T) {
-	for _, test := range []struct {
-		address   string
-		container bool
-		want      string
-	}{
-		{"localhost:1", false, "./classroom/cluster"},
-		{"127.0.0.1:1", false, "./classroom/cluster"},
-		{"[::1]:1", true, "--network host"},
-		{"kafka.example:1", true, "is this its port?"},
-	} {
-		if hint := hintRefused(test.address, test.container); !strings.Contains(hint, test.want) {
-			t.Errorf("%+v: %s", test, hint)
-		}
-	}
-}
-
-// If nobody has named the addresses, the first hint is to name them.
-func TestDefaultAddresses(t *testing.T) {
-	byDefault := &Cluster{settings: &settings.Settings{Folder: "auth", Default: "there is no file"}}
-	for err, want := range map[error]string{
-		errors.New("no answer"):                                "name the brokers of your course: --brokers HOST:PORT,...",
-		cli.WithHint(errors.New("refused"), "start a cluster"): "name the brokers of your course: --brokers HOST:PORT,...; or start a cluster",
-	} {
-		var hinted interface{ Hint() string }
-		if got := byDefault.withSource(err); !errors.As(got, &hinted) || hinted.Hint() != want ||
-			got.Error() != err.Error()+" (the default addresses: there is no file)" {
-			t.Errorf("%v: %v, hint %v", err, got, hinted)
+		cause, hint := diagnose(test.err, test.address)
+		if cause != test.cause || !strings.Contains(hint, test.hint) || test.hint == "" && hint != "" {
+			t.Errorf("%v: %s: %s", test.err, cause, hint)
 		}
 	}
 }
 
 func TestExplain(t *testing.T) {
 	for _, test := range []struct {
-		err  error
-		what string
-		want string
+		err        error
+		what, want string
 	}{
-		{kerr.GroupAuthorizationFailed, "group g", "no right to use group g: a member needs the right to read its group: ask the staff"},
-		{kerr.TopicAuthorizationFailed, "topic t", "no right to use topic t, or it was deleted: ask the staff for the right, or for the name of your topic"},
-		{kerr.UnknownTopicOrPartition, "topic t", "topic t does not exist any more: has somebody deleted it?"},
-		{fmt.Errorf("%w (uncompressed_bytes=7)", kerr.MessageTooLarge), "topic t", "larger than the broker allows: the limit is max.message.bytes of the topic, for all messages of a batch together"},
+		{kerr.GroupAuthorizationFailed, "group g", "no right to use group g"},
+		{kerr.GroupAuthorizationFailed, "topic t", "no right to use the group"},
+		{kerr.TopicAuthorizationFailed, "topic t", "no right to use topic t, or it was deleted"},
+		{kerr.UnknownTopicID, "topic t", "topic t was deleted, or deleted and made again"},
+		{fmt.Errorf("%w (uncompressed_bytes=7)", kerr.MessageTooLarge), "topic t", "too large for the client (batch.size) or for the topic (max.message.bytes)"},
 		{kerr.IllegalGeneration, "group g", "group g continues without this member"},
 		{kerr.InvalidRecord, "topic t", "topic t: This record has failed the validation on the broker and hence been rejected (INVALID_RECORD)"},
-		{errors.New("topic t lost messages"), "topic t", "topic t lost messages"},
-		{dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED)), "group g", "group g: connection refused: does the cluster run, and is this its port?"},
+		{refused, "group g", "group g: connection refused"},
 	} {
-		err := overTLS.Explain(test.err, test.what)
-		var hinted interface{ Hint() string }
-		if errors.As(err, &hinted); strings.TrimSuffix(err.Error()+": "+hinted.Hint(), ": ") != test.want {
-			t.Errorf("got  %s: %s\nwant %s", err, hinted.Hint(), test.want)
-		}
-		if !errors.Is(err, test.err) {
-			t.Errorf("%s does not wrap its cause", err)
+		if err := Explain(test.err, test.what); err.Error() != test.want || !errors.Is(err, test.err) {
+			t.Errorf("got %v, want %s", err, test.want)
 		}
 	}
-	if err := overTLS.Explain(nil, "topic t"); err != nil {
-		t.Errorf("nothing is explained as %v", err)
-	}
-	if err := overTLS.Explain(context.Canceled, "topic t"); err != context.Canceled {
-		t.Errorf("a cancellation is explained as %v", err)
+	for _, err := range []error{nil, context.Canceled} {
+		if got := Explain(err, "topic t"); got != err {
+			t.Errorf("%v is explained as %v", err, got)
+		}
 	}
 }
 
-func TestAllows(t *testing.T) {
-	const write = 4
+// An error ends a consumer only if it does not go away with time. Messages come first, also after Ctrl-C.
+func TestFatal(t *testing.T) {
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	fetched := func(err error, messages ...*kgo.Record) kgo.Fetches {
+		return kgo.Fetches{{Topics: []kgo.FetchTopic{{Topic: "t", Partitions: []kgo.FetchPartition{{Err: err, Records: messages}}}}}}
+	}
 	for _, test := range []struct {
-		operations int32
-		want       bool
-	}{{-1 << 31, true}, {1 << write, true}, {1 << 3, false}, {0, false}} {
-		if got := Allows(test.operations, write); got != test.want {
-			t.Errorf("Allows(%b) = %v", test.operations, got)
+		ctx     context.Context
+		fetches kgo.Fetches
+		want    error
+	}{
+		{t.Context(), nil, nil},
+		{t.Context(), fetched(nil, &kgo.Record{}), nil},
+		{t.Context(), fetched(kerr.NotLeaderForPartition), nil},
+		{t.Context(), fetched(&kgo.ErrGroupSession{Err: refused}), nil}, // the Reporter prints it
+		{t.Context(), fetched(kerr.UnknownTopicID), kerr.UnknownTopicID},
+		{t.Context(), fetched(&kgo.ErrGroupSession{Err: kerr.GroupAuthorizationFailed}), kerr.GroupAuthorizationFailed},
+		{stopped, nil, context.Canceled},
+		{stopped, fetched(context.Canceled), context.Canceled},
+		{stopped, fetched(nil, &kgo.Record{}), nil},
+	} {
+		if err := Fatal(test.ctx, test.fetches); !errors.Is(err, test.want) || test.want == nil && err != nil {
+			t.Errorf("%v: %v, want %v", test.fetches.Errors(), err, test.want)
 		}
 	}
 }

@@ -19,7 +19,6 @@ import (
 	"tkafka/pkg/cluster"
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
-	"tkafka/pkg/localcluster"
 	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
 )
@@ -61,10 +60,9 @@ func startEmbedded(config embedded.Config, secure bool) (e environment, err erro
 		return e, err
 	}
 	if secure {
-		e.embedded, err = localcluster.Start(e.ca, config)
-	} else {
-		e.embedded, err = embedded.Start(config)
+		config.CA = e.ca
 	}
+	e.embedded, err = embedded.Start(config)
 	if err == nil {
 		e.brokers = e.embedded.Brokers()
 	}
