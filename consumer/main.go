@@ -50,7 +50,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.ConsumerGroup(*name),                        // group.id
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
 		kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
-		kgo.FetchMaxWait(500*time.Millisecond),          // fetch.max.wait.ms: new partitions wait as long
+		kgo.FetchMaxWait(500*time.Millisecond),          // fetch.max.wait.ms: new partitions wait
 		kgo.AutoCommitMarks(),                           // enable.auto.commit: only what is marked
 		kgo.BlockRebalanceOnPoll(),                      // partitions move only in AllowRebalance
 		kgo.OnPartitionsAssigned(group.Begin),           // commits where a new group begins

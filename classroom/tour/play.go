@@ -43,7 +43,7 @@ func (p *player) play(ctx context.Context, page string) error {
 			title = fmt.Sprintf("\n%s\n%s\n", part.lines[0], strings.Repeat("=", len(part.lines[0])))
 			continue
 		}
-		if p.existing && part.terminal == "cluster" {
+		if part.kind == commands || p.existing && part.terminal == "cluster" {
 			continue
 		}
 		fmt.Fprint(p.out, title)

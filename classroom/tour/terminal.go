@@ -64,7 +64,7 @@ func (t *terminal) enter(keys string) error {
 var (
 	// next matches the next line, or a prompt at the end of what is printed. In a line the program may have
 	// erased something: a prompt, or a number of messages.
-	next = regexp.MustCompile(`^(?:.*\r\x1b\[K|\^C)?(?:(?:> )?(.*?)\r?\n|(> |` + shellPrompt + `)(?:(\d+) )?$)`)
+	next = regexp.MustCompile(`^(?:.*\r\x1b\[K|\^C|(?:\x1b\[[0-9;?]*[a-z])+)?(?:(?:> )?(.*?)\r?\n|(> |` + shellPrompt + `)(?:(\d+) )?$)`)
 	// slow matches lines of a slow machine, empty ones, and the identifier of a container.
 	slow = regexp.MustCompile(`^$|^go: downloading |: waiting for |^[0-9a-f]{64}$`)
 	// older also matches a line that comes if the topic has older messages.

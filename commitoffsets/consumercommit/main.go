@@ -45,7 +45,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.ConsumerGroup(name),                           // group.id
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // auto.offset.reset=earliest
 		kgo.Balancers(kgo.RangeBalancer()),                // partition.assignment.strategy=range
-		kgo.FetchMaxWait(500*time.Millisecond),            // fetch.max.wait.ms: new partitions wait as long
+		kgo.FetchMaxWait(500*time.Millisecond),            // fetch.max.wait.ms: new partitions wait
 		kgo.DisableAutoCommit(),                           // enable.auto.commit=false
 		kgo.BlockRebalanceOnPoll(),                        // partitions move only in AllowRebalance
 		kgo.OnPartitionsAssigned(group.Begin),             // prints our partitions

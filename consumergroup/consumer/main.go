@@ -50,7 +50,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.ConsumerGroup(name),                         // group.id
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
 		kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
-		kgo.FetchMaxWait(500*time.Millisecond),          // fetch.max.wait.ms: new partitions wait as long
+		kgo.FetchMaxWait(500*time.Millisecond),          // fetch.max.wait.ms: new partitions wait
 		kgo.HeartbeatInterval(500*time.Millisecond),     // heartbeat.interval.ms, to see rebalances
 		kgo.AutoCommitMarks(),                           // enable.auto.commit: only what is marked
 		kgo.BlockRebalanceOnPoll(),                      // partitions move only in AllowRebalance
