@@ -39,11 +39,6 @@ var (
 // seconds. The second one ends the process at once. An error that is only this end, or a reader of standard
 // output who has left, is none.
 func Run(usage, about string, work func(ctx context.Context, args []string) error) {
-	for _, file := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
-		if _, err := file.Stat(); err != nil { // closed: so that no connection gets its number
-			os.OpenFile(os.DevNull, os.O_RDWR, 0)
-		}
-	}
 	args := arguments(usage, about)
 	signal.Ignore(syscall.SIGPIPE) // a write to a reader who has left returns an error (EPIPE)
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}

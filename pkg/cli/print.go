@@ -18,8 +18,7 @@ import (
 
 var (
 	stderr sync.Mutex
-	bottom string    // the prompt or the progress, on the last line of the terminal
-	shown  time.Time // when the progress was shown
+	bottom string // the last line of the terminal, such as a prompt
 )
 
 // Say prints a line on standard error, after the name of the program. Any goroutine may call it.
@@ -35,14 +34,6 @@ func Warn(err error) {
 	Say("%v", err)
 	if hint := HintOf(err); hint != "" {
 		Say("hint: %s", hint)
-	}
-}
-
-// Progress shows a number of messages on the last line of a terminal, at most five times a second.
-func Progress(count int) {
-	if !Typing && time.Since(shown) > time.Second/5 && term.IsTerminal(int(os.Stderr.Fd())) {
-		shown = time.Now()
-		Bottom(Count(count) + " messages")
 	}
 }
 

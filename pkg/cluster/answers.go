@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
@@ -29,7 +28,7 @@ type Answers struct {
 	delivered, failed int
 }
 
-// NewAnswers begins to count. When lines wait for the answer to them, it prints a line with the reason.
+// NewAnswers begins to count. When lines wait for their answer, it prints a line.
 func NewAnswers(client *kgo.Client) *Answers {
 	a := &Answers{client: client}
 	a.quiet = time.AfterFunc(time.Hour, a.reportWaiting)
@@ -44,9 +43,7 @@ func (a *Answers) Add(number int, message *kgo.Record, err error) {
 	a.quiet.Reset(quietTime)
 	switch {
 	case err == nil:
-		if a.delivered++; a.delivered%1000 == 0 {
-			cli.Progress(a.delivered)
-		}
+		a.delivered++
 	case errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed): // the program ends without an answer
 	case a.failed < namedLines:
 		a.failed++
@@ -58,27 +55,14 @@ func (a *Answers) Add(number int, message *kgo.Record, err error) {
 	}
 }
 
-// reportWaiting prints that lines wait, once until the next answer, and why, if the cluster shows it.
+// reportWaiting prints that lines wait, once until the next answer.
 func (a *Answers) reportWaiting() {
-	waiting := a.client.BufferedProduceRecords()
-	if waiting == 0 {
+	if waiting := a.client.BufferedProduceRecords(); waiting > 0 {
+		cli.Say("%s without an answer for %v; the client tries again (perhaps the brokers have too few copies of a "+
+			"partition: min.insync.replicas)", messages(int(waiting)), quietTime)
+	} else {
 		a.quiet.Reset(quietTime)
-		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), quietTime)
-	defer cancel()
-	reason := ""
-	name := a.client.OptValue(kgo.DefaultProduceTopic).(string)
-	if topics, err := kadm.NewClient(a.client).ListTopics(ctx, name); err == nil {
-		for _, p := range topics[name].Partitions.Sorted() {
-			if p.Leader < 0 {
-				reason = fmt.Sprintf(": partition %d has no leader", p.Partition)
-			} else if len(p.ISR) < len(p.Replicas) {
-				reason = fmt.Sprintf(": partition %d has %d of %d copies (min.insync.replicas)", p.Partition, len(p.ISR), len(p.Replicas))
-			}
-		}
-	}
-	cli.Say("%s without an answer for %v%s; the client tries again", messages(int(waiting)), quietTime, reason)
 }
 
 // Result prints how many lines are delivered. Its error is that some are not.
@@ -86,7 +70,6 @@ func (a *Answers) Result(sent int) error {
 	a.quiet.Stop()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	cli.Bottom("")
 	if open := sent - a.delivered - a.failed; open+a.failed > 0 {
 		return fmt.Errorf("%s delivered, %s not, %s sent but not acknowledged",
 			messages(a.delivered), cli.Count(a.failed), cli.Count(open))
