@@ -2,71 +2,53 @@ package tlsconf_test
 
 import (
 	"context"
-	"flag"
-	"fmt"
+	"crypto/tls"
 	"log"
 	"os"
 	"testing"
-	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"tkafka/pkg/embedded"
-	"tkafka/pkg/issuer"
-	"tkafka/pkg/localcluster"
+	"tkafka/pkg/tlsconf"
 )
 
-// TestMain gives the examples a cluster, and a working directory with a credentials folder. It does
-// neither during fuzzing, which stores what it finds below the working directory.
+// TestMain gives the examples a cluster, and a working directory with a credentials folder.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if flag.Lookup("test.fuzz").Value.String() != "" {
-		os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "tlsconf")
+	check(err)
+	check(os.Mkdir(dir+"/auth", 0o700))
+	for name, sample := range map[string]string{tlsconf.CAFile: "ca.crt", tlsconf.KeystoreFile: "course.p12"} {
+		data, err := os.ReadFile("testdata/" + sample)
+		check(err)
+		check(os.WriteFile(dir+"/auth/"+name, data, 0o600))
 	}
-	stop, err := startCluster()
-	if err != nil {
-		log.Fatal(err)
+	check(os.Chdir(dir))
+	security, err := tlsconf.Load("auth", "cc2023", nil)
+	check(err)
+	certificate, err := security.GetClientCertificate(nil) // of the student, and of the brokers, too
+	check(err)
+	cluster, err := kfake.NewCluster(kfake.SeedTopics(16, "client60"),
+		kfake.TLS(&tls.Config{Certificates: []tls.Certificate{*certificate}, ClientAuth: tls.RequireAnyClientCert}))
+	check(err)
+	brokers = cluster.ListenAddrs()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DialTLSConfig(security), kgo.DefaultProduceTopic("client60"))
+	check(err)
+	for _, fruit := range []string{"apple", "pear", "plum"} {
+		// The key of Example_producer, so that all messages are in one partition.
+		check(client.ProduceSync(context.Background(), kgo.KeyStringRecord("fruit", fruit)).FirstErr())
 	}
+	client.Close()
+
 	status := m.Run()
-	stop()
+	cluster.Close()
+	os.Chdir(os.TempDir()) // Windows does not remove the working directory
+	os.RemoveAll(dir)
 	os.Exit(status)
 }
 
-func startCluster() (stop func(), err error) {
-	ca, err := issuer.New("tkafka examples", time.Hour)
+func check(err error) {
 	if err != nil {
-		return nil, err
+		log.Fatal(err)
 	}
-	cluster, err := localcluster.Start(ca, embedded.Config{Topics: []string{"client60"}})
-	if err != nil {
-		return nil, err
-	}
-	brokers = cluster.Brokers()
-	dir, err := os.MkdirTemp("", "tlsconf")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chdir(dir); err != nil {
-		return nil, err
-	}
-	if err := ca.WriteFolder("auth", "client60", brokers); err != nil {
-		return nil, err
-	}
-	client, err := cluster.Client(kgo.DefaultProduceTopic("client60"))
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	for _, fruit := range []string{"apple", "pear", "plum"} {
-		// The key of Example_producer, so that all messages are in one partition.
-		message := kgo.KeyStringRecord("fruit", fruit)
-		if err := client.ProduceSync(context.Background(), message).FirstErr(); err != nil {
-			return nil, fmt.Errorf("message %s: %w", fruit, err)
-		}
-	}
-	return func() {
-		cluster.Close()
-		os.Chdir(os.TempDir()) // Windows does not remove the working directory
-		os.RemoveAll(dir)
-	}, nil
 }

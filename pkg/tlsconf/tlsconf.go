@@ -8,13 +8,16 @@
 package tlsconf
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -36,21 +39,13 @@ const (
 // A connection to a broker that the client does not accept fails with a [*BrokerError].
 func Load(dir, password string, warn func(flaw error)) (*tls.Config, error) {
 	caPath, keystorePath := filepath.Join(dir, CAFile), filepath.Join(dir, KeystoreFile)
-	data, err := readFile(caPath)
+	authorities, err := readAuthorities(caPath)
 	if err != nil {
 		return nil, err
 	}
-	roots := x509.NewCertPool() // not nil: that means the authorities of the system
-	if !roots.AppendCertsFromPEM(data) {
-		return nil, hint(fmt.Errorf("%s: no certificate in it", caPath),
-			"copy the file again; a certificate begins with -----BEGIN CERTIFICATE-----")
-	}
-	if data, err = readFile(keystorePath); err != nil {
-		return nil, err
-	}
-	client, err := decode(data, password)
+	client, err := readKeystore(keystorePath, password)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", keystorePath, err)
+		return nil, err
 	}
 	if warn != nil {
 		warnAbout(keystorePath, client.Leaf, warn)
@@ -74,18 +69,19 @@ func Load(dir, password string, warn func(flaw error)) (*tls.Config, error) {
 		// Not VerifyPeerCertificate: Go skips it when a session is resumed. Without a
 		// ClientSessionCache none is resumed, but if somebody adds one, the check must stay.
 		VerifyConnection: func(state tls.ConnectionState) error {
-			return verify(state.PeerCertificates, roots, caPath)
+			return verify(state.PeerCertificates, authorities, caPath)
 		},
 	}, nil
 }
 
 func warnAbout(path string, cert *x509.Certificate, warn func(flaw error)) {
-	if now := time.Now(); now.After(cert.NotAfter) || now.Before(cert.NotBefore) {
-		warn(hint(fmt.Errorf("%s: its certificate is valid from %s to %s", path, cert.NotBefore.Format(time.DateTime),
-			cert.NotAfter.Format(time.DateTime)), "check the clock of this machine; if it is right, ask the staff for a new one"))
+	if now := time.Now(); now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
+		warn(hint(fmt.Errorf("%s: its certificate is valid from %v to %v", path, cert.NotBefore, cert.NotAfter),
+			"check the clock of this machine; if it is right, ask the staff for a new one"))
 	}
-	// On a disk without such permissions, as those of Windows in WSL, all files look executable.
-	if info, err := os.Stat(path); err == nil && info.Mode()&0o077 != 0 && info.Mode()&0o111 == 0 {
+	// Where files have no permissions, all look executable (Windows in WSL), or readable for all (Windows).
+	info, err := os.Stat(path)
+	if err == nil && info.Mode()&0o077 != 0 && info.Mode()&0o111 == 0 && runtime.GOOS != "windows" {
 		warn(hint(fmt.Errorf("%s: its mode %04o lets other users read your private key", path, info.Mode().Perm()),
 			fmt.Sprintf("chmod 600 %q", path)))
 	}
@@ -100,46 +96,51 @@ type BrokerError struct {
 func (e *BrokerError) Error() string { return e.Err.Error() }
 func (e *BrokerError) Unwrap() error { return e.Err }
 
-// verify accepts the certificates that a broker presented, its own first, if one of the roots issued
-// them for a server. A certificate without a list of uses, such as one of version 1, may be used for
-// anything.
-func verify(chain []*x509.Certificate, roots *x509.CertPool, caPath string) error {
-	intermediates := x509.NewCertPool()
+// verify accepts the certificates that a broker presented, its own first, if one of the authorities issued
+// them for a server. A certificate without a list of uses, such as one of version 1, may be used for anything.
+func verify(chain, authorities []*x509.Certificate, caPath string) error {
+	roots, intermediates := x509.NewCertPool(), x509.NewCertPool() // never nil: that means those of the system
+	for _, cert := range authorities {
+		roots.AddCert(cert)
+	}
 	for _, cert := range chain[1:] { // crypto/tls refuses a server without a certificate
 		intermediates.AddCert(cert)
 	}
 	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates})
-	var invalid x509.CertificateInvalidError
-	var unknown x509.UnknownAuthorityError
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &unknown):
+	}
+	unknown, isUnknown := errors.AsType[x509.UnknownAuthorityError](err)
+	for _, issuer := range slices.Concat(authorities, chain[1:]) {
+		// x509 calls an authority unknown, too, if it is the right one, but Go does not accept its signature.
+		if cause := refusal(unknown.Cert, issuer); isUnknown && cause != nil {
+			err, isUnknown = cause, false
+		}
+	}
+	switch invalid, _ := errors.AsType[x509.CertificateInvalidError](err); {
+	case isUnknown:
 		err = hint(fmt.Errorf("the broker's certificate was not issued by %s: %w", caPath, err),
 			"use the "+CAFile+" of this cluster")
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		err = hint(fmt.Errorf("the certificate of the broker or in %s is not valid now: %w", caPath, err),
-			"check the clock of this machine; if it is right, ask the staff to renew the certificate")
+	case invalid.Reason == x509.Expired:
+		err = hint(fmt.Errorf("the certificate of %s is not valid now: %w", invalid.Cert.Subject, err),
+			"check the clock of this machine; if it is right, ask the staff for a new one")
 	default:
-		err = hint(fmt.Errorf("the broker's certificate is not for a broker: %w", err), "report this to the staff")
+		err = hint(fmt.Errorf("Go does not accept the broker's certificate: %w", err), "report this to the staff")
 	}
 	return &BrokerError{err}
 }
 
-func readFile(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, hint(fmt.Errorf("%s: %w", path, fs.ErrNotExist), "copy the whole credentials folder")
-	case errors.Is(err, fs.ErrPermission):
-		return nil, hint(fmt.Errorf("%s: %w", path, fs.ErrPermission), "only its owner may read it; "+
-			`in a container, run as the owner: docker run --user "$(id -u):$(id -g)"`)
-	case err != nil:
-		return nil, fmt.Errorf("cannot read the credentials: %w", err) // it names the file
-	case len(data) == 0:
-		return nil, hint(fmt.Errorf("%s: empty file", path), "copy it again")
+// refusal returns why Go does not check the signature of the issuer that a certificate names: it uses SHA-1, the RSA
+// key has less than 1024 bits, or the issuer has no right to sign. It returns nil if the signature is right or wrong.
+func refusal(cert, issuer *x509.Certificate) error {
+	if cert == nil || !bytes.Equal(cert.RawIssuer, issuer.RawSubject) || bytes.Equal(cert.RawIssuer, cert.RawSubject) {
+		return nil
 	}
-	return data, nil
+	err := cert.CheckSignatureFrom(issuer)
+	if err != nil && (strings.Contains(err.Error(), "insecure") || strings.Contains(err.Error(), "cannot")) {
+		return err
+	}
+	return nil
 }
 
 // hinted is an error with a hint: what the user can do about it.

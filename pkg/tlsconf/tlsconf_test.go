@@ -2,6 +2,8 @@ package tlsconf
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -14,312 +16,237 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
-// The client presents its certificate even to a broker that lists another authority. Then the broker
-// can report what is wrong with the certificate.
+func TestMissingFiles(t *testing.T) {
+	ca := issue(t, nil, "course", isAuthority)
+	for _, name := range []string{CAFile, KeystoreFile} {
+		path := filepath.Join(folder(t, ca, issue(t, ca, "client60")), name)
+		if runtime.GOOS != "windows" && os.Getuid() != 0 { // who can read every file
+			must(0, os.Chmod(path, 0))(t)
+			_, err := Load(filepath.Dir(path), password, nil)
+			expect(t, err, path+": permission denied / only its owner")
+		}
+		must(0, os.Remove(path))(t)
+		_, err := Load(filepath.Dir(path), password, nil)
+		expect(t, err, path+": file does not exist / copy the whole")
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%v is not fs.ErrNotExist", err)
+		}
+	}
+}
+
+// Each certificate in ca.crt is read, or an error names its line.
+func TestAuthorities(t *testing.T) {
+	first, second := issue(t, nil, "first", isAuthority), issue(t, nil, "second", isAuthority)
+	client, one, two := issue(t, first, "client60"), pemOf(first), pemOf(second)
+	const end = "-----END CERTIFICATE-----\n"
+	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
+	next := fmt.Sprintf(":%d: ", 1+bytes.Count(one, []byte("\n"))) // the line behind the first certificate
+	for name, test := range map[string]struct {
+		file string
+		want string // the error, or empty if the brokers of both are accepted
+	}{
+		"two":                   {string(one) + string(two), ""},
+		"with text":             {"first\n\n" + string(one) + "second\n" + string(two), ""},
+		"no line end between":   {strings.TrimSpace(string(one)) + strings.TrimSpace(string(two)), ""},
+		"Windows":               {"\ufeff" + strings.ReplaceAll(string(one)+string(two), "\n", "\r\n"), ""},
+		"X509 CERTIFICATE":      {strings.ReplaceAll(string(one)+string(two), "CERTIFICATE", "X509 CERTIFICATE"), ""},
+		"no END":                {strings.TrimSuffix(string(one), end) + string(two), ":1: cannot read what begins here / "},
+		"the second has no END": {string(one) + strings.TrimSuffix(string(two), end), next + "cannot read what begins here / "},
+		"indented":              {"# YAML\n  " + strings.ReplaceAll(string(one), "\n", "\n  "), ":2: cannot read what begins here / ...blanks"},
+		"a private key":         {string(one) + string(block("EC PRIVATE KEY", []byte{1})), next + "EC PRIVATE KEY, but only certificates"},
+		"cut off inside":        {string(one) + string(block("CERTIFICATE", second.Leaf.Raw[:99])), next + "Go does not accept this certificate: x509: malformed certificate / copy"},
+		"a negative serial":     {string(block("CERTIFICATE", negative(t, first))), ":1: Go does not accept this certificate: x509: negative serial number / "},
+		"DER":                   {string(first.Leaf.Raw), ": no line -----BEGIN CERTIFICATE----- in it... / ...: openssl "},
+		"UTF-16":                {"\xff\xfe" + string(bytes.Join(bytes.Split(one, nil), []byte{0})), ": no line -----BEGIN CERTIFICATE----- in it, as UTF-8 text / "},
+		"empty":                 {"", ": no line -----BEGIN CERTIFICATE----- in it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := write(t, []byte(test.file), encode(t, client, client.Leaf))
+			conf, err := Load(dir, password, nil)
+			if test.want != "" {
+				expect(t, err, filepath.Join(dir, CAFile)+test.want)
+			} else {
+				expect(t, err, "")
+				for _, ca := range []*tls.Certificate{first, second} {
+					expect(t, conf.VerifyConnection(presented(issue(t, ca, "kafka-1"))), "")
+				}
+			}
+			if hint := describe(err); name == "DER" && run(t, dir, commandIn(hint)) {
+				load(t, dir)
+			}
+		})
+	}
+}
+
+func presented(broker *tls.Certificate) tls.ConnectionState {
+	certs, _ := x509.ParseCertificates(slices.Concat(broker.Certificate...))
+	return tls.ConnectionState{PeerCertificates: certs}
+}
+
+// In the course, brokers and students have certificates of the same kind: of version 1, without names. So this
+// broker uses the certificate of a student. But nobody can issue certificates with it, although a certificate of
+// version 1 does not say that.
+func TestCourse(t *testing.T) {
+	conf := load(t, write(t, sample(t, CAFile), sample(t, "course.p12")))
+	student := must(conf.GetClientCertificate(nil))(t)
+	certs := presented(student).PeerCertificates
+	if certs[0].Version != 1 {
+		t.Errorf("the certificate is of version %d", certs[0].Version)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(certs[1])
+	addr := serve(t, &tls.Config{
+		Certificates: []tls.Certificate{*student}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots,
+	})
+	expect(t, connect(addr, conf), "")
+	expect(t, conf.VerifyConnection(presented(issue(t, student, "kafka-1"))),
+		"Go does not accept the broker's certificate: x509: certificate is not authorized to sign other certificates / report")
+}
+
+// The client presents its certificate even to a broker that lists another authority. Then the broker can report
+// what is wrong with the certificate.
 func TestClientPresentsItsCertificate(t *testing.T) {
 	ca := issue(t, nil, "course", isAuthority)
 	client := issue(t, issue(t, ca, "between", isAuthority), "client60")
 	conf := load(t, folder(t, ca, client))
-
-	presented := make(chan []*x509.Certificate, 1)
+	others := x509.NewCertPool()
+	others.AddCert(issue(t, nil, "other", isAuthority).Leaf)
+	got := make(chan [][]byte, 1)
 	addr := serve(t, &tls.Config{
 		Certificates: []tls.Certificate{*issue(t, ca, "kafka-1")},
 		ClientAuth:   tls.RequireAnyClientCert,
-		ClientCAs:    poolOf(issue(t, nil, "other", isAuthority).Leaf),
-		VerifyConnection: func(state tls.ConnectionState) error {
-			presented <- state.PeerCertificates
+		ClientCAs:    others,
+		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error {
+			got <- chain
 			return nil
 		},
 	})
-	if err := connect(addr, conf); err != nil {
-		t.Fatal(err)
-	}
-	var chain [][]byte
-	for _, cert := range <-presented {
-		chain = append(chain, cert.Raw)
-	}
-	if !slices.EqualFunc(chain, client.Certificate, bytes.Equal) {
+	expect(t, connect(addr, conf), "")
+	if chain := <-got; !slices.EqualFunc(chain, client.Certificate, bytes.Equal) {
 		t.Errorf("presented %d certificates, not the client's %d", len(chain), len(client.Certificate))
-	}
-}
-
-// In the course, brokers and students have certificates of the same kind. So this broker uses the
-// certificate of a student. Those of 2023 are of version 1. Those of today are of version 3, have names, and
-// are valid for 200 days.
-func TestCourseCredentials(t *testing.T) {
-	of2023 := t.TempDir()
-	write(t, filepath.Join(of2023, CAFile), read(t, filepath.Join(testdata, CAFile)))
-	write(t, filepath.Join(of2023, KeystoreFile), read(t, sample("course")))
-	ca := issue(t, nil, "course", isAuthority)
-	today := folder(t, ca, issue(t, ca, "anna-maria", hosts("kafka-1.example", "localhost"), func(c *x509.Certificate) {
-		c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().AddDate(0, 0, 200)
-	}))
-	for version, dir := range map[int]string{1: of2023, 3: today} {
-		broker, err := decode(read(t, filepath.Join(dir, KeystoreFile)), password)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := broker.chain[0].Version; got != version {
-			t.Errorf("the certificate is of version %d, not %d", got, version)
-		}
-		addr := serve(t, &tls.Config{
-			Certificates: []tls.Certificate{*broker.certificate()},
-			ClientAuth:   tls.RequireAndVerifyClientCert,
-			ClientCAs:    poolOf(broker.chain[1]),
-		})
-		if err := connect(addr, load(t, dir)); err != nil {
-			t.Errorf("version %d: %v", version, err)
-		}
-	}
-}
-
-func poolOf(cert *x509.Certificate) *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(cert)
-	return pool
-}
-
-func TestMinVersion(t *testing.T) {
-	ca := issue(t, nil, "course", isAuthority)
-	conf := load(t, folder(t, ca, issue(t, ca, "client60")))
-	addr := serve(t, &tls.Config{
-		Certificates: []tls.Certificate{*issue(t, ca, "kafka-1")},
-		MinVersion:   tls.VersionTLS10,
-		MaxVersion:   tls.VersionTLS11,
-	})
-	if err := connect(addr, conf); err == nil {
-		t.Error("accepted TLS 1.1")
 	}
 	if conf.MinVersion != tls.VersionTLS12 { // set, because GODEBUG can lower Go's default
 		t.Errorf("MinVersion is %s", tls.VersionName(conf.MinVersion))
 	}
 }
 
-func TestLoadErrors(t *testing.T) {
+func TestBroker(t *testing.T) {
 	ca := issue(t, nil, "course", isAuthority)
-	client := issue(t, ca, "client60")
-	const directory = "a directory, not a file / " +
-		"remove it and copy the file there (docker run -v makes a directory if the file to mount does not exist)"
-	const large = "larger than 1 MiB, so it is another kind of file / copy the original file there"
-	tests := []struct {
-		name   string
-		change func(t *testing.T, caPath, keystorePath string)
-		want   string
-	}{
-		{"no ca.crt", func(t *testing.T, ca, keystore string) { remove(t, ca) },
-			"CA: file does not exist / copy the whole credentials folder"},
-		{"no keystore", func(t *testing.T, ca, keystore string) { remove(t, keystore) },
-			"KEYSTORE: file does not exist / copy the whole credentials folder"},
-		{"ca.crt is a directory", func(t *testing.T, ca, keystore string) { remove(t, ca); mkdir(t, ca) },
-			"CA: " + directory},
-		{"keystore is a directory", func(t *testing.T, ca, keystore string) { remove(t, keystore); mkdir(t, keystore) },
-			"KEYSTORE: " + directory},
-		{"ca.crt is empty", func(t *testing.T, ca, keystore string) { write(t, ca, nil) },
-			"CA: empty file / copy it again"},
-		{"keystore is empty", func(t *testing.T, ca, keystore string) { write(t, keystore, nil) },
-			"KEYSTORE: empty file / copy it again"},
-		{"ca.crt is too large", func(t *testing.T, ca, keystore string) { write(t, ca, make([]byte, maxSize+1)) },
-			"CA: " + large},
-		{"keystore is too large", func(t *testing.T, ca, keystore string) { write(t, keystore, make([]byte, maxSize+1)) },
-			"KEYSTORE: " + large},
-		{"keystore has the largest size", func(t *testing.T, ca, keystore string) { write(t, keystore, make([]byte, maxSize)) },
-			"KEYSTORE: not a PKCS#12 file / copy the original file there"},
-		{"ca.crt contains the key", func(t *testing.T, ca, keystore string) {
-			write(t, ca, []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"))
-		}, "CA: no certificate in it / copy the file again; a certificate begins with -----BEGIN CERTIFICATE-----"},
-		{"ca.crt is UTF-16", func(t *testing.T, ca, keystore string) {
-			write(t, ca, append([]byte("\xff\xfe"), bytes.Join(bytes.Split(read(t, ca), nil), []byte{0})...))
-		}, "CA: UTF-16, not UTF-8 / copy the original file there"},
-		{"keystore with the ending of OpenSSL", rename("kafka.keystore.p12"),
-			"KEYSTORE: file does not exist, but DIR/kafka.keystore.p12 does / rename it: mv DIR/kafka.keystore.p12 KEYSTORE"},
-		{"keystore that was downloaded twice", rename("kafka.keystore (1).pkcs12"),
-			"KEYSTORE: file does not exist, but DIR/kafka.keystore (1).pkcs12 does / rename it: mv \"DIR/kafka.keystore (1).pkcs12\" KEYSTORE"},
-		{"keystore with the student's name", rename("client60.pfx"),
-			"KEYSTORE: file does not exist, but DIR/client60.pfx does / rename it: mv DIR/client60.pfx KEYSTORE"},
-		{"only the truststore", rename("kafka.truststore.pkcs12"),
-			"KEYSTORE: file does not exist / copy the whole credentials folder"},
-		{"ca.crt is damaged", func(t *testing.T, ca, keystore string) {
-			write(t, ca, append(read(t, ca), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"...))
-		}, "CA: damaged certificate: x509: malformed certificate / copy the file again"},
-		{"keystore has another password", func(t *testing.T, ca, keystore string) { write(t, keystore, read(t, sample("empty-password"))) },
-			"KEYSTORE: wrong password / set KAFKA_KEYSTORE_PASSWORD, or ssl.keystore.password in client-ssl.properties"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			dir := folder(t, ca, client)
-			caPath, keystorePath := filepath.Join(dir, CAFile), filepath.Join(dir, KeystoreFile)
-			test.change(t, caPath, keystorePath)
-
-			_, err := Load(dir, password, nil)
-			if err == nil {
-				t.Fatal("no error")
-			}
-			if got := strings.NewReplacer(caPath, "CA", keystorePath, "KEYSTORE", filepath.Join(dir, ""), "DIR").Replace(describe(t, err)); got != test.want {
-				t.Errorf("error\n%s\nwant\n%s", got, test.want)
-			}
-			if errors.Is(err, fs.ErrNotExist) != strings.Contains(test.want, ": file does not exist") {
-				t.Errorf("errors.Is(%q, fs.ErrNotExist) is wrong", err)
-			}
-			if errors.Is(err, ErrPassword) != strings.Contains(test.want, "wrong password") {
-				t.Errorf("errors.Is(%q, ErrPassword) is wrong", err)
-			}
-		})
-	}
-}
-
-// rename gives the keystore another name.
-func rename(name string) func(t *testing.T, caPath, keystorePath string) {
-	return func(t *testing.T, _, keystore string) {
-		t.Helper()
-		if err := os.Rename(keystore, filepath.Join(filepath.Dir(keystore), name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// An authority is also read from DER, and from a file that Windows saved.
-func TestFormsOfAuthority(t *testing.T) {
-	ca := issue(t, nil, "course", isAuthority)
-	for name, data := range map[string][]byte{
-		"DER":                    ca.Leaf.Raw,
-		"a byte order mark":      append([]byte("\xef\xbb\xbf"), pemOf(ca)...),
-		"line ends from Windows": bytes.ReplaceAll(pemOf(ca), []byte("\n"), []byte("\r\n")),
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := folder(t, ca, issue(t, ca, "client60"))
-			write(t, filepath.Join(dir, CAFile), data)
-			load(t, dir)
-		})
-	}
-}
-
-// A private key that others can have is reported.
-func TestExposedKeys(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no such permissions")
-	}
-	ca := issue(t, nil, "course", isAuthority)
+	between := issue(t, ca, "between", isAuthority)
+	old := issue(t, nil, "old", isAuthority, expired)
+	plain := issue(t, nil, "plain")
+	weak, weakBroker := weakly(t)
 	dir := folder(t, ca, issue(t, ca, "client60"))
-	caPath, keystorePath := filepath.Join(dir, CAFile), filepath.Join(dir, KeystoreFile)
-	for mode, exposed := range map[os.FileMode]bool{
-		0o600: false, 0o400: false, 0o644: true, 0o640: true, 0o604: true,
-		0o777: false, 0o755: false, // of a disk without permissions
+	path := filepath.Join(dir, CAFile)
+	must(0, os.WriteFile(path, slices.Concat(pemOf(ca), pemOf(old), pemOf(plain), pemOf(weak)), 0o600))(t)
+	conf := load(t, dir)
+
+	const refused = "Go does not accept the broker's certificate: "
+	notIssued := "the broker's certificate was not issued by " + path + ": x509: ... / use the ca.crt of this cluster"
+	oldSHA1 := issue(t, nil, "course", isAuthority, withSHA1)
+	for name, test := range map[string]struct {
+		broker *tls.Certificate
+		want   string // the error, or empty if the client accepts the broker
+	}{
+		"without names": {issue(t, ca, "kafka-1"), ""},
+		"with the name of another host": {issue(t, ca, "kafka-1", func(c *x509.Certificate) {
+			c.DNSNames = []string{"elsewhere.example"}
+		}), ""},
+		"for servers":                   {issue(t, ca, "kafka-1", uses(x509.ExtKeyUsageServerAuth)), ""},
+		"of an intermediate authority":  {issue(t, between, "kafka-1"), ""},
+		"for clients only":              {issue(t, ca, "kafka-1", uses(x509.ExtKeyUsageClientAuth)), refused + "x509: ...usage / report"},
+		"of another authority":          {issue(t, issue(t, nil, "other", isAuthority), "kafka-1"), notIssued},
+		"of a namesake":                 {issue(t, issue(t, nil, "course", isAuthority), "kafka-1"), notIssued},
+		"of a namesake with SHA-1":      {issue(t, oldSHA1, "kafka-1"), notIssued},
+		"of another, with SHA-1":        {issue(t, issue(t, nil, "other", isAuthority, withSHA1), "kafka-1"), notIssued},
+		"self-signed":                   {issue(t, nil, "kafka-1"), notIssued},
+		"expired":                       {issue(t, ca, "kafka-1", expired), "the certificate of CN=kafka-1 is not valid now: x509: ... / check the clock"},
+		"not yet valid":                 {issue(t, ca, "kafka-1", early), "the certificate of CN=kafka-1 is not valid now: x509: ... / check the clock"},
+		"of an expired authority":       {issue(t, old, "kafka-1"), "the certificate of CN=old is not valid now: x509: ... / check the clock"},
+		"with SHA-1":                    {issue(t, ca, "kafka-1", withSHA1), refused + "x509: ...SHA1... / report"},
+		"of an intermediate with SHA-1": {issue(t, issue(t, ca, "between", isAuthority, withSHA1), "kafka-1"), refused + "x509: ...SHA1... / report"},
+		"with SHA-1, of one between":    {issue(t, between, "kafka-1", withSHA1), refused + "x509: ...SHA1... / report"},
+		"of a weak key":                 {weakBroker, refused + "crypto/rsa: 768-bit keys are insecure... / report"},
+		"of no authority":               {issue(t, plain, "kafka-1"), refused + "x509: ...cannot sign... / report"},
 	} {
-		if err := os.Chmod(keystorePath, mode); err != nil {
-			t.Fatal(err)
-		}
-		var got, want []string
-		if exposed {
-			want = append(want, fmt.Sprintf("%s: its mode %04o lets other users read your private key / chmod 600 %[1]s", keystorePath, mode))
-		}
-		if _, err := Load(dir, password, func(flaw error) { got = append(got, describe(t, flaw)) }); err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("mode %o: warned\n%q\nwant\n%q", mode, got, want)
-		}
-	}
-
-	if err := os.Chmod(keystorePath, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, kind := range []string{"PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"} {
-		write(t, caPath, append(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte{1}}), pemOf(ca)...))
-		var got []string
-		if _, err := Load(dir, password, func(flaw error) { got = append(got, describe(t, flaw)) }); err != nil {
-			t.Fatal(err)
-		}
-		want := caPath + ": a private key is in it / report this to the staff: with the authority's key, anybody can sign certificates"
-		if !slices.Equal(got, []string{want}) {
-			t.Errorf("%s: warned\n%q\nwant\n%q", kind, got, want)
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			t.Run(tls.VersionName(version)+" "+name, func(t *testing.T) {
+				t.Parallel()
+				err := connect(serve(t, &tls.Config{
+					Certificates: []tls.Certificate{*test.broker}, ClientAuth: tls.RequireAnyClientCert, MaxVersion: version,
+				}), conf)
+				expect(t, err, test.want)
+				if _, refused := errors.AsType[*BrokerError](err); refused != (test.want != "") {
+					t.Errorf("%v is not a BrokerError", err)
+				}
+			})
 		}
 	}
 }
 
-func remove(t *testing.T, path string) {
+// weakly makes an authority with a key that Go does not accept any more, and the certificate of a broker.
+func weakly(t *testing.T) (ca, broker *tls.Certificate) {
 	t.Helper()
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
+	os.Setenv("GODEBUG", "rsa1024min=0")
+	defer os.Unsetenv("GODEBUG")
+	ca = issueFor(t, must(rsa.GenerateKey(rand.Reader, 768))(t), nil, "weak", isAuthority)
+	return ca, issue(t, ca, "kafka-1")
 }
 
-func mkdir(t *testing.T, path string) {
-	t.Helper()
-	if err := os.Mkdir(path, 0o700); err != nil {
-		t.Fatal(err)
-	}
-}
+// A broker that is not accepted is not accepted either when its session is resumed.
+func TestResumedSession(t *testing.T) {
+	ca := issue(t, nil, "course", isAuthority)
+	conf := load(t, folder(t, ca, issue(t, ca, "client60")))
+	addr := serve(t, &tls.Config{
+		Certificates: []tls.Certificate{*issue(t, nil, "kafka-1")}, ClientAuth: tls.RequireAnyClientCert,
+	})
+	conf.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	unchecked := conf.Clone()
+	unchecked.VerifyConnection = nil
+	expect(t, connect(addr, unchecked), "")
 
-func TestUnreadable(t *testing.T) {
-	path := filepath.Join("auth", KeystoreFile)
-	want := path + ": permission denied / only its owner may read it: chmod u+r " + path +
-		`; in a container, run as the owner: docker run --user "$(id -u):$(id -g)"`
-	err := unreadable(path, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission})
-	if got := describe(t, err); got != want {
-		t.Errorf("error\n%s\nwant\n%s", got, want)
+	resumed, verify := false, conf.VerifyConnection
+	conf.VerifyConnection = func(state tls.ConnectionState) error {
+		resumed = state.DidResume
+		return verify(state)
 	}
-
-	for _, name := range []string{CAFile, KeystoreFile} {
-		t.Run(name, func(t *testing.T) {
-			if os.Getuid() <= 0 {
-				t.Skip("root can read every file, and Windows has no such permissions")
-			}
-			ca := issue(t, nil, "course", isAuthority)
-			dir := folder(t, ca, issue(t, ca, "client60"))
-			if err := os.Chmod(filepath.Join(dir, name), 0); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := Load(dir, password, nil); !errors.Is(err, fs.ErrPermission) {
-				t.Errorf("error %v, want %v", err, fs.ErrPermission)
-			}
-		})
+	expect(t, connect(addr, conf), "the broker's certificate was not issued by ")
+	if !resumed {
+		t.Error("the session was not resumed")
 	}
 }
 
 func TestWarnings(t *testing.T) {
-	course := issue(t, nil, "course", isAuthority)
-	between := issue(t, course, "between", isAuthority)
-	old := issue(t, nil, "old", isAuthority, expired)
-	tests := []struct {
-		name       string
-		ca, client *tls.Certificate
-		want       []string
+	ca := issue(t, nil, "course", isAuthority)
+	for name, test := range map[string]struct {
+		client *tls.Certificate
+		mode   os.FileMode
+		want   string
 	}{
-		{"no flaw", course, issue(t, course, "client60"), nil},
-		{"no flaw, with an intermediate authority", course, issue(t, between, "client60"), nil},
-		{"expired client", course, issue(t, course, "client60", expired),
-			[]string{"KEYSTORE: its certificate expired on 2021-01-01 00:00 UTC / ask the staff for a new one"}},
-		{"early client", course, issue(t, course, "client60", early),
-			[]string{"KEYSTORE: its certificate is not valid before 2999-01-01 00:00 UTC / check the clock of this machine"}},
-		{"other authority", course, issue(t, nil, "client60"),
-			[]string{"KEYSTORE: its certificate was not issued by CA / if the brokers refuse it, copy both files from one folder"}},
-		{"expired authority", old, issue(t, old, "client60"),
-			[]string{"CA: its certificate expired on 2021-01-01 00:00 UTC / ask the staff for a new one"}},
-		{"expired authority and client", old, issue(t, old, "client60", expired), []string{
-			"CA: its certificate expired on 2021-01-01 00:00 UTC / ask the staff for a new one",
-			"KEYSTORE: its certificate expired on 2021-01-01 00:00 UTC / ask the staff for a new one",
-		}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			dir := folder(t, test.ca, test.client)
-			short := strings.NewReplacer(filepath.Join(dir, CAFile), "CA", filepath.Join(dir, KeystoreFile), "KEYSTORE")
-			var got []string
-			_, err := Load(dir, password, func(flaw error) {
-				got = append(got, short.Replace(describe(t, flaw)))
-			})
-			if err != nil {
-				t.Fatal(err)
+		"no flaw":               {issue(t, ca, "client60"), 0o600, ""},
+		"read-only":             {issue(t, ca, "client60"), 0o400, ""},
+		"expired":               {issue(t, ca, "client60", expired), 0o600, ": its certificate is valid from ... to ... / check the clock"},
+		"early":                 {issue(t, ca, "client60", early), 0o600, ": its certificate is valid from ... to ... / check the clock"},
+		"group":                 {issue(t, ca, "client60"), 0o640, ": its mode 0640 lets other users ... / chmod 600 "},
+		"others":                {issue(t, ca, "client60"), 0o604, ": its mode 0604 lets other users ... / chmod 600 "},
+		"a disk without rights": {issue(t, ca, "client60"), 0o777, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.mode != 0o600 && runtime.GOOS == "windows" {
+				t.Skip("Windows has no such permissions")
 			}
-			if !slices.Equal(got, test.want) {
-				t.Errorf("warned\n%q\nwant\n%q", got, test.want)
+			dir := folder(t, ca, test.client)
+			path := filepath.Join(dir, KeystoreFile)
+			must(0, os.Chmod(path, test.mode))(t)
+			var warned error
+			must(Load(dir, password, func(flaw error) { warned = errors.Join(warned, flaw) }))(t)
+			if test.want != "" {
+				test.want = path + test.want
 			}
-			if _, err := Load(dir, password, nil); err != nil {
-				t.Errorf("without warn: %v", err)
-			}
+			expect(t, warned, test.want)
+			must(Load(dir, password, nil))(t)
 		})
 	}
 }
