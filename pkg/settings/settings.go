@@ -11,14 +11,17 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -44,7 +47,7 @@ type Settings struct {
 	Brokers  []string // host:port of the brokers to start from; they name the others
 	Password string   // of the keystore
 
-	brokersFrom, passwordFrom string // where the values come from
+	brokers, password source // the same, and where they come from
 }
 
 // Flags are the flags --brokers and --auth of a program.
@@ -61,74 +64,73 @@ func AddFlags() *Flags {
 }
 
 // Find finds the settings, when the command line is read. It prints a warning for each line of the
-// properties that has no effect by mistake.
+// properties that it does not understand.
 func (f *Flags) Find() (*Settings, error) {
-	folder, _ := first(source{*f.auth, "--auth"}, source{os.Getenv("KAFKA_AUTH"), "KAFKA_AUTH"})
-	return find(folder, source{*f.brokers, "--brokers"}, source{os.Getenv("KAFKA_BROKERS"), "KAFKA_BROKERS"})
+	folder := cmp.Or(from(*f.auth, "--auth"), from(os.Getenv("KAFKA_AUTH"), "KAFKA_AUTH"))
+	return find(folder, from(*f.brokers, "--brokers"), from(os.Getenv("KAFKA_BROKERS"), "KAFKA_BROKERS"))
 }
 
 // InFolder returns the settings in a credentials folder. Only the password may come from the environment.
-func InFolder(folder string) (*Settings, error) { return find(folder) }
+func InFolder(folder string) (*Settings, error) { return find(source{folder, ""}) }
 
 // A source is a value, and where it comes from.
-type source struct{ value, from string }
+type source struct{ value, name string }
 
-// first returns the first source with a value.
-func first(sources ...source) (value, from string) {
-	for _, s := range sources {
-		if s.value != "" {
-			return s.value, s.from
-		}
+// from returns no source if the value is empty.
+func from(value, name string) source {
+	if value == "" {
+		return source{}
 	}
-	return "", ""
+	return source{value, name}
 }
 
-func find(folder string, brokers ...source) (*Settings, error) {
-	folder, err := findFolder(folder)
+// explain adds to an error where the value comes from.
+func (s source) explain(err error) error {
+	if err == nil || s.name == "" {
+		return err
+	}
+	return fmt.Errorf("%w (from %s)", err, s.name)
+}
+
+func find(auth source, brokers ...source) (*Settings, error) {
+	folder, err := findFolder(auth.value)
 	if err != nil {
-		return nil, err
+		return nil, auth.explain(err)
 	}
 	path := filepath.Join(folder, PropertiesFile)
 	properties, err := readProperties(path)
 	if err != nil {
 		return nil, err
 	}
-	if protocol := properties["security.protocol"]; protocol != "" && !strings.EqualFold(protocol, "SSL") {
-		return nil, cli.WithHint(fmt.Errorf("%s: security.protocol=%s is not supported", path, protocol),
-			"these programs use SSL, with a client certificate (mutual TLS)")
+	if protocol := properties["security.protocol"]; protocol.name != "" && !strings.EqualFold(protocol.value, "SSL") {
+		return nil, protocol.explain(cli.WithHint(fmt.Errorf("security.protocol=%s is not supported", protocol.value),
+			"these programs use SSL, with a client certificate (mutual TLS)"))
 	}
-	s := &Settings{Folder: folder}
-	password, isSet := os.LookupEnv("KAFKA_KEYSTORE_PASSWORD")
-	if s.Password, s.passwordFrom = password, "KAFKA_KEYSTORE_PASSWORD"; !isSet { // an empty password is one
-		if s.Password, isSet = properties["ssl.keystore.password"]; isSet {
-			s.passwordFrom = path
-		} else {
-			s.Password, s.passwordFrom = DefaultPassword, "the default, because "+path+" has no ssl.keystore.password"
-		}
+	password, isSet := properties["ssl.keystore.password"]
+	if value, inEnvironment := os.LookupEnv("KAFKA_KEYSTORE_PASSWORD"); inEnvironment { // it may be empty
+		password = source{value, "KAFKA_KEYSTORE_PASSWORD"}
+	} else if !isSet {
+		password = source{DefaultPassword, "the default, because " + path + " has no ssl.keystore.password"}
 	}
-	var addresses string
-	addresses, s.brokersFrom = first(append(brokers, source{properties["bootstrap.servers"], path},
+	if password.value == "" {
+		password.name += "; it is empty"
+	} else if strings.Trim(password.value, " \t\r\n\"'") != password.value {
+		password.name += "; it begins or ends with a quote, a blank or a line end"
+	}
+	addresses := cmp.Or(append(brokers, properties["bootstrap.servers"],
 		source{DefaultBrokers, "the default, because " + path + " has no bootstrap.servers"})...)
-	if s.Brokers, err = ParseBrokers(addresses); err != nil {
-		return nil, fmt.Errorf("%w (from %s)", err, s.brokersFrom)
-	}
-	return s, nil
+	list, err := ParseBrokers(addresses.value)
+	return &Settings{folder, list, password.value, addresses, password}, addresses.explain(err)
 }
 
 // WithSource adds to an error about the password or the addresses where the setting comes from: a flag, a
-// variable, a file, or the default.
+// variable, a line of a file, or the default.
 func (s *Settings) WithSource(err error) error {
 	switch {
 	case errors.Is(err, tlsconf.ErrPassword):
-		note := ""
-		if trimmed := strings.Trim(s.Password, " \t\r\n\"'"); s.Password == "" {
-			note = ", and is empty"
-		} else if trimmed != s.Password {
-			note = ", and begins or ends with a quote or a blank"
-		}
-		return fmt.Errorf("%w (it is from %s%s)", err, s.passwordFrom, note)
+		return s.password.explain(err)
 	case errors.Is(err, ErrBrokers):
-		return fmt.Errorf("%w (from %s)", err, s.brokersFrom)
+		return s.brokers.explain(err)
 	}
 	return err
 }
@@ -147,32 +149,45 @@ func ParseBrokers(text string) (addresses []string, err error) {
 	return addresses, nil
 }
 
-// readProperties reads the lines KEY=VALUE of a file, if there is one. Java accepts more forms of a line, such
-// as one that continues on the next line: a warning names each line that has none of the simple forms.
-func readProperties(path string) (map[string]string, error) {
+var (
+	property = regexp.MustCompile(`^([^=:\s]+)(?:\s*[=:]\s*|\s+)(.*)$`)
+	escape   = regexp.MustCompile(`\\(u[0-9a-fA-F]{4}|.)`)
+)
+
+// readProperties reads a Java properties file, if there is one. It prints a warning for each line that it does
+// not understand, such as one that continues on the next line.
+func readProperties(path string) (map[string]source, error) {
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot read the credentials folder: %w", err)
 	}
-	properties, number := make(map[string]string), 0
-	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {
-		number++
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") || strings.HasPrefix(line, "!") {
-			continue
-		}
-		key, value, ok := strings.Cut(line, "=")
-		if !ok || strings.Contains(line, `\`) {
-			cli.Warn(cli.WithHint(fmt.Errorf("%s:%d: this line is not understood, and has no effect", path, number),
-				`write it as KEY=VALUE, on one line, without \`))
-			continue
-		}
-		properties[strings.TrimSpace(key)] = strings.TrimSpace(value)
+	if !utf8.Valid(text) { // ISO 8859-1, or what Notepad calls Unicode
+		return nil, cli.WithHint(fmt.Errorf("%s: not in UTF-8", path), "save it as UTF-8")
 	}
-	if properties["ssl.key.password"] != "" && properties["ssl.key.password"] != properties["ssl.keystore.password"] {
-		cli.Say("%s: ssl.key.password has no effect: these programs use ssl.keystore.password for the key, too", path)
+	properties := make(map[string]source)
+	for i, line := range strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' || line[0] == '!' {
+			continue
+		}
+		name, parts := fmt.Sprintf("%s:%d", path, i+1), property.FindStringSubmatch(line)
+		if parts == nil || strings.HasSuffix(escape.ReplaceAllString(line, ""), `\`) {
+			cli.Warn(cli.WithHint(fmt.Errorf("%s: this line is not understood, and has no effect", name),
+				"write KEY=VALUE on one line"))
+			continue
+		}
+		properties[parts[1]] = source{escape.ReplaceAllStringFunc(parts[2], unescape), name}
 	}
 	return properties, nil
+}
+
+// unescape returns the character for \u00e4 or \t, and x for \x.
+func unescape(sequence string) string {
+	char, err := strconv.Unquote(`"` + sequence + `"`)
+	if err != nil || strings.IndexByte("abv", sequence[1]) >= 0 { // these mean something in Go only
+		return sequence[1:]
+	}
+	return char
 }
 
 // findFolder returns the folder that was asked for. If none was, it returns the first folder auth with a
@@ -181,32 +196,25 @@ func findFolder(asked string) (string, error) {
 	if asked != "" {
 		return asked, checkFolder(asked)
 	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("no credentials: %w", err)
+	none := cli.WithHint(errors.New("no credentials: no auth/ca.crt here or above"),
+		"copy the folder from the staff to auth, or start a cluster of your own: go run ./classroom/cluster")
+	if os.Getpid() == 1 { // the only process of a container
+		none = cli.WithHint(errors.New("no credentials: no auth/ca.crt"),
+			`mount your folder: docker run -v "$(pwd)/auth":/usr/src/app/auth`)
 	}
-	var misplaced error // the first one
-	for folder := "auth"; ; dir, folder = filepath.Dir(dir), filepath.Join("..", folder) {
+	dir, _ := os.Getwd()
+	folder, failed := "auth", none
+	for range 1 + strings.Count(dir, string(filepath.Separator)) {
 		err := checkFolder(folder)
 		if err == nil || errors.Is(err, fs.ErrPermission) {
 			return folder, err
 		}
-		if misplaced == nil && !errors.Is(err, fs.ErrNotExist) {
-			misplaced = err
+		if failed == none && !errors.Is(err, fs.ErrNotExist) {
+			failed = err // such as a folder that is too deep
 		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
+		folder = filepath.Join("..", folder)
 	}
-	switch {
-	case misplaced != nil:
-		return "", misplaced
-	case os.Getpid() == 1: // the only process of a container
-		return "", cli.WithHint(errors.New("no credentials: no auth/ca.crt"),
-			`mount your folder: docker run -v "$(pwd)/auth":/usr/src/app/auth`)
-	}
-	return "", cli.WithHint(errors.New("no credentials: no auth/ca.crt here or above"),
-		"copy the folder from the staff to auth, or start a cluster of your own: go run ./classroom/cluster")
+	return "", failed
 }
 
 // checkFolder checks that a folder has a ca.crt. Its error contains fs.ErrNotExist if it has nothing like that.
@@ -219,26 +227,19 @@ func checkFolder(folder string) error {
 		return cli.WithHint(fmt.Errorf("no credentials: %w", err),
 			`in a container, run as the owner: docker run --user "$(id -u):$(id -g)"`)
 	}
-	if info, err := os.Stat(folder); err == nil && !info.IsDir() {
-		return cli.WithHint(fmt.Errorf("no credentials: %s is a file, not a folder", folder), "use a folder with a ca.crt")
-	}
-	if deep := glob(folder, "*/ca.crt", "*/*/ca.crt"); deep != "" {
-		deep = filepath.Dir(deep)
+	for _, pattern := range []string{"*/ca.crt", "*/*/ca.crt", "*.zip"} {
+		found, _ := filepath.Glob(filepath.Join(folder, pattern))
+		if len(found) == 0 {
+			continue
+		}
+		if pattern == "*.zip" {
+			return cli.WithHint(fmt.Errorf("no credentials: %s is not unpacked", found[0]),
+				"unpack it: unzip %q -d %q", found[0], folder)
+		}
+		deep := filepath.Dir(found[0])
 		return cli.WithHint(fmt.Errorf("no credentials: the files in %s must be in %s", deep, folder),
 			"move them: mv %q/* %q; or use them there: --auth %q", deep, folder, deep)
 	}
-	if archive := glob(folder, "*.zip"); archive != "" {
-		return cli.WithHint(fmt.Errorf("no credentials: %s is not unpacked", archive), "unpack it: unzip %q -d %q", archive, folder)
-	}
 	return cli.WithHint(fmt.Errorf("no credentials: no ca.crt in %s: %w", folder, fs.ErrNotExist),
 		"use the folder from the staff, or from go run ./classroom/cluster")
-}
-
-func glob(folder string, patterns ...string) string {
-	for _, pattern := range patterns {
-		if paths, _ := fs.Glob(os.DirFS(folder), pattern); len(paths) > 0 {
-			return filepath.Join(folder, paths[0])
-		}
-	}
-	return ""
 }
