@@ -227,6 +227,9 @@ func checkFolder(folder string) error {
 		return cli.WithHint(fmt.Errorf("no credentials: %w", err),
 			`in a container, run as the owner: docker run --user "$(id -u):$(id -g)"`)
 	}
+	if info, err := os.Stat(folder); err == nil && !info.IsDir() {
+		return cli.WithHint(fmt.Errorf("no credentials: %s is a file, not a folder", folder), "use a folder with a ca.crt")
+	}
 	for _, pattern := range []string{"*/ca.crt", "*/*/ca.crt", "*.zip"} {
 		found, _ := filepath.Glob(filepath.Join(folder, pattern))
 		if len(found) == 0 {

@@ -87,6 +87,9 @@ func explain(err error, path string, data []byte) error {
 	switch {
 	case errors.Is(err, pkcs12.ErrIncorrectPassword):
 		cause, remedy = ErrPassword, "use the password that came with the file; if it is this one, the file was changed: "+again
+	case bytes.Contains(data, []byte("-----BEGIN ")):
+		cause = errors.New("PEM text, not PKCS#12")
+		remedy = fmt.Sprintf("if it has the key, convert it: openssl pkcs12 -export -in %[1]q -out %[1]q; if not, "+again, path)
 	case !bytes.HasPrefix(data, []byte{0x30}): // a sequence in ASN.1
 		cause, remedy = errors.New("not a PKCS#12 file"), again+"; a Java keystore (JKS) is converted by "+keytool
 	case has("error reading P12 data") && has("truncated"):

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"os"
@@ -161,6 +162,7 @@ func TestKeystoreErrors(t *testing.T) {
 	changed[300]++
 	ca := issue(t, nil, "course", isAuthority)
 	client := issue(t, ca, "client60")
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(client.PrivateKey))(t)})
 	for name, test := range map[string]struct {
 		data []byte
 		want string
@@ -173,7 +175,9 @@ func TestKeystoreErrors(t *testing.T) {
 		"cut short":            {good[:len(good)-1], ": cut short, or not a PKCS#12 file / copy "},
 		"only the beginning":   {good[:1], ": cut short, or not a PKCS#12 file / copy "},
 		"empty":                {nil, ": not a PKCS#12 file / copy "},
-		"PEM":                  {pemOf(client), ": not a PKCS#12 file / copy "},
+		"PEM":                  {append(pemOf(client), keyPEM...), ": PEM text, not PKCS#12 / ...convert it: openssl "},
+		"PEM without a key":    {pemOf(client), ": PEM text, not PKCS#12 / ...if not, copy "},
+		"text":                 {[]byte("404"), ": not a PKCS#12 file / copy "},
 		"a certificate in DER": {client.Leaf.Raw, ": Go cannot read it...if that fails, copy "},
 		"another certificate":  {encode(t, client, ca.Leaf), ": none of its certificates belongs to its private key / "},
 		"a negative serial":    {encode(t, client, &x509.Certificate{Raw: negative(t, ca)}), ": Go does not accept what is in it: x509: negative serial number / "},
