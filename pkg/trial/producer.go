@@ -3,28 +3,9 @@ package trial
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"syscall"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
-
-// Producer are the trials of a producer. The first one has no faults.
-var Producer = []Trial{
-	{Name: "all", What: "it sends all lines", Once: true, perform: func(r *run) { r.feed() }},
-	{Name: "replies", What: "5 % of the answers get lost", Once: true, perform: repliesTrial},
-	{Name: "connections", What: "all connections are cut, five times", Once: true, perform: func(r *run) { r.feed(five(r.cutConnections)...) }},
-	{Name: "leaders", What: "the leaders move, five times", Once: true, perform: leadersTrial},
-	{Name: "replicas", What: "10 % of the answers are NOT_ENOUGH_REPLICAS_AFTER_APPEND", Once: true, perform: replicasTrial},
-	{Name: "broker", What: "a broker dies and comes back", Once: true, perform: producerBrokerTrial},
-	{Name: "rolling", What: "the brokers restart one after the other", Once: true, perform: producerRollingTrial},
-	{Name: "stop", What: "stopped with SIGTERM in the middle", Once: true, perform: producerStopTrial},
-}
-
-func five(fault func()) []func() { return slices.Repeat([]func(){fault}, 5) }
 
 // growth is a number that grows, such as that of the messages in the topic, and the time when it last did.
 type growth struct {
@@ -48,7 +29,7 @@ const (
 // feed writes lines to a producer, not far ahead of what is in the topic, and waits for its end. A producer that
 // reads all its input first gets it quickly, too. Each time when some more lines are in the topic, and others are
 // on their way, it calls the next fault. The lines do not end before the faults.
-func (r *run) feed(faults ...func()) {
+func (r *run) feed(faults []fault) {
 	w, arrived, began := r.start(), growth{}, time.Now()
 	for sent, next, last := 0, 0, began; w.running() && r.ctx.Err() == nil; time.Sleep(pace / 2) {
 		idle := arrived.idle(r.kafka.count())
@@ -57,7 +38,7 @@ func (r *run) feed(faults ...func()) {
 		}
 		due := arrived.n >= next+90 && sent >= next+window+20 || time.Since(last) > r.limits.patience
 		if len(faults) > 0 && due {
-			faults[0]()
+			faults[0](r)
 			faults, next, last = faults[1:], arrived.n, time.Now()
 		} else if sent-arrived.n < window || sent < feedLines && idle > 2*time.Second {
 			w.Type(textOf(r.add(message{})) + "\n") // or it has ended
@@ -65,12 +46,11 @@ func (r *run) feed(faults ...func()) {
 		}
 	}
 	w.CloseInput()
-	r.awaitEnd(w, began)
+	r.awaitEnd(w, began, &arrived)
 }
 
 // awaitEnd waits until a producer has sent all lines and has ended, or stops it.
-func (r *run) awaitEnd(w *worker, began time.Time) {
-	arrived := growth{}
+func (r *run) awaitEnd(w *worker, began time.Time, arrived *growth) {
 	r.until(forever, func() bool {
 		idle := arrived.idle(r.kafka.count())
 		patience, limit := r.limits.patience, 2*feedTime
@@ -83,6 +63,8 @@ func (r *run) awaitEnd(w *worker, began time.Time) {
 	})
 	ended, n := !w.running(), r.kafka.count()
 	switch {
+	case r.partial && len(r.reports) == 0:
+		r.must(errors.New("the program reports no delivery, so there is nothing to compare: print the text of a message when it is acknowledged"))
 	case r.partial: // the trial has stopped it
 	case n == 0:
 		r.must(r.explainNothing(w))
@@ -108,59 +90,4 @@ func (r *run) explainNothing(w *worker) *problem {
 	}
 	return &problem{"no line came into the topic" + r.lastLines(w),
 		"it must send each line of standard input; {topic} and {brokers} in its arguments stand for the topic and the addresses"}
-}
-
-func repliesTrial(r *run) {
-	answers, lost := r.loseAnswers(20)
-	r.feed()
-	r.result.note(fmt.Sprintf("%d of %d answers got lost", lost.Load(), answers.Load()))
-}
-
-func leadersTrial(r *run) {
-	r.feed(five(func() {
-		r.kafka.Kfake().ShufflePartitionLeaders()
-		r.event("the leaders moved")
-	})...)
-}
-
-func replicasTrial(r *run) {
-	requests := 0
-	fault := r.kafka.Kfake().Fault(kfake.Fault{ // it comes when the messages are stored
-		Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicasAfterAppend, Count: -1,
-		When: func(kmsg.Request) bool {
-			requests++
-			return requests == 1 || r.between(1, 10) == 1
-		},
-	})
-	r.feed()
-	r.result.note(fmt.Sprintf("%d answers were NOT_ENOUGH_REPLICAS_AFTER_APPEND", fault.Hits()))
-}
-
-func producerBrokerTrial(r *run) {
-	lost := int32(r.between(0, len(r.kafka.Brokers())-1))
-	r.feed(func() {
-		r.event("broker %d dies", lost)
-		r.must(r.kafka.kill(lost))
-	}, func() {
-		r.event("broker %d comes back", lost)
-		r.must(r.kafka.restart())
-	})
-}
-
-func producerRollingTrial(r *run) {
-	var faults []func()
-	for broker := range r.kafka.Brokers() {
-		faults = append(faults, func() { r.roll(broker) })
-	}
-	r.feed(faults...)
-}
-
-func producerStopTrial(r *run) {
-	r.feed(func() {}, func() {
-		r.partial = true
-		r.stop(r.processes[0], syscall.SIGTERM)
-	})
-	if len(r.reports) == 0 {
-		r.must(errors.New("the program reports no delivery, so there is nothing to compare: print the text of a message when it is acknowledged"))
-	}
 }

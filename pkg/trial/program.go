@@ -37,7 +37,7 @@ func (c *Command) Build(ctx context.Context, dir string) (pkg string, err error)
 		return "", errors.New("go run needs a package")
 	}
 	end := at + 1
-	for strings.HasSuffix(c.Args[at], ".go") && end < len(c.Args) && strings.HasSuffix(c.Args[end], ".go") {
+	for end < len(c.Args) && strings.HasSuffix(c.Args[at], ".go") && strings.HasSuffix(c.Args[end], ".go") {
 		end++
 	}
 	executable := filepath.Join(dir, "program")

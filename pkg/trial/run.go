@@ -26,7 +26,8 @@ type run struct {
 	unload    func() // ends the load
 
 	result       Result
-	neverCommits bool // the program has not committed when the trial waited for it
+	neverCommits bool  // the program has not committed when the trial waited for it
+	lost         int32 // the broker that died
 }
 
 // worker is a process of the program.
@@ -152,26 +153,31 @@ func (r *run) groupHas(processes int, only ...*worker) (members []string) {
 	return members
 }
 
-// another starts a process, and waits until the group has the members of so many processes. It learns the
-// IDs of the new ones.
-func (r *run) another(processes int) *worker {
-	w := r.start()
-	r.join(w, processes)
-	return w
+// running returns the processes that have not ended.
+func (r *run) running() []*worker {
+	return slices.DeleteFunc(slices.Clone(r.processes), func(w *worker) bool { return !w.running() })
 }
 
-func (r *run) join(w *worker, processes int) {
-	var known []string
-	for _, other := range r.processes {
-		if other.running() {
-			known = append(known, other.ids...)
-		}
-	}
-	for _, id := range r.groupHas(processes) {
-		if !slices.Contains(known, id) {
+// join waits until a new process is in the group, and learns the IDs of its members.
+func (r *run) join(w *worker) {
+	running := r.running()
+	for _, id := range r.groupHas(len(running)) {
+		if !slices.ContainsFunc(running, func(other *worker) bool { return slices.Contains(other.ids, id) }) {
 			w.ids = append(w.ids, id)
 		}
 	}
+}
+
+// again starts the program again, after some messages have come.
+func (r *run) again() {
+	r.unload()
+	r.sendEach(1, true)
+	before := r.kafka.groupName()
+	r.join(r.start())
+	if now := r.kafka.groupName(); now != before {
+		r.result.note(fmt.Sprintf("each start is a new group: %s, and then %s", before, now))
+	}
+	r.load()
 }
 
 // stop stops a process as Ctrl-C does, and waits for its end.
@@ -197,7 +203,7 @@ func (r *run) leave(w *worker, unclean string) {
 	if r.members == 0 {
 		return
 	}
-	running := slices.ContainsFunc(r.processes, (*worker).running)
+	running := len(r.running()) > 0
 	var left []string
 	gone := func() bool {
 		left = slices.DeleteFunc(memberIDs(r.kafka.group()), func(id string) bool { return running && !slices.Contains(w.ids, id) })
@@ -224,10 +230,8 @@ func (r *run) finish() {
 		p := r.progress(first)
 		return p.unread == 0 || r.since()-max(p.last, sent) > r.limits.patience
 	})
-	for _, w := range r.processes {
-		if w.running() {
-			r.stop(w, syscall.SIGINT)
-		}
+	for _, w := range r.running() {
+		r.stop(w, syscall.SIGINT)
 	}
 }
 

@@ -5,19 +5,21 @@
 // A consumer has processed a message when it prints a line on standard output that contains the text of
 // the message, such as judge-000123. A producer sends each line of its standard input.
 //
-// Each trial (consumer.go, producer.go) is a list of steps: messages (workload.go), processes (run.go) and
-// faults (faults.go). At its end, checker.go compares, and result.go explains.
+// A trial is a list of faults (faults.go) while messages come (workload.go, consumer.go, producer.go). At its
+// end, checker.go compares, and result.go explains.
 package trial
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -28,8 +30,43 @@ type Trial struct {
 	Once bool   // a message that comes twice fails the trial: nobody was killed, and all left cleanly
 
 	grouped bool // it needs a member of a group
-	perform func(*run)
+	faults  []fault
+	during  func(*run) (note func() string) // a fault of all answers to a producer
 }
+
+// Consumer are the trials of a consumer. The first one finds out how the program reads.
+var Consumer = []Trial{
+	{Name: "start", What: "it reads a topic", Once: true},
+	{Name: "stop", What: "stopped with Ctrl-C and started again, three times", Once: true, grouped: true,
+		faults: times(3, stopped(syscall.SIGINT))},
+	{Name: "sigterm", What: "stopped with SIGTERM, as docker stop does, and started again", grouped: true,
+		faults: times(3, stopped(syscall.SIGTERM))},
+	{Name: "kill", What: "killed while it works, and started again", grouped: true, faults: times(2, killedAtCommit, killed)},
+	{Name: "members", What: "a second and a third member join and leave", Once: true, grouped: true,
+		faults: []fault{joined, joined, left, left}},
+	{Name: "coordinator", What: "the coordinator and the leaders move", faults: times(3, coordinatorMoved)},
+	{Name: "broker", What: "a broker dies and comes back", faults: []fault{brokerDied, brokerBack}},
+	{Name: "away", What: "all brokers are away for 20 s", faults: []fault{allAway}},
+	{Name: "rolling", What: "the brokers restart one after the other, and two members read", grouped: true,
+		faults: []fault{joined, rolled(0), rolled(1), rolled(2)}},
+	{Name: "slow", What: "a slow message outlasts the session", grouped: true, faults: []fault{joined, paused, resumed}},
+}
+
+// Producer are the trials of a producer. The first one has no faults.
+var Producer = []Trial{
+	{Name: "all", What: "it sends all lines", Once: true},
+	{Name: "replies", What: "5 % of the answers get lost", Once: true, during: answersLost},
+	{Name: "connections", What: "all connections are cut, five times", Once: true, faults: times(5, connectionsCut)},
+	{Name: "leaders", What: "the leaders move, five times", Once: true, faults: times(5, leadersMoved)},
+	{Name: "replicas", What: "10 % of the answers are NOT_ENOUGH_REPLICAS_AFTER_APPEND", Once: true, during: answersRefused},
+	{Name: "broker", What: "a broker dies and comes back", Once: true, faults: []fault{brokerDied, brokerBack}},
+	{Name: "rolling", What: "the brokers restart one after the other", Once: true, faults: []fault{rolled(0), rolled(1), rolled(2)}},
+	{Name: "stop", What: "stopped with SIGTERM in the middle", Once: true, faults: []fault{nothing, terminated}},
+}
+
+func times(n int, faults ...fault) []fault { return slices.Repeat(faults, n) }
+
+func nothing(*run) {} // until more lines are in the topic
 
 // Suite is a program with the trials that it undergoes.
 type Suite struct {
@@ -90,11 +127,9 @@ func (s *Suite) Run(ctx context.Context, dir string) ([]Result, error) {
 
 // try performs one trial.
 func (s *Suite) try(ctx context.Context, t Trial, dir string) Result {
-	name := fnv.New64()
-	name.Write([]byte(t.Name))
 	r := &run{
 		Suite: s, folder: filepath.Join(dir, t.Name), unload: func() {},
-		history: history{began: time.Now(), random: rand.New(rand.NewPCG(s.Seed, name.Sum64()))},
+		history: history{began: time.Now(), random: rand.New(rand.NewPCG(s.Seed, uint64(crc32.ChecksumIEEE([]byte(t.Name)))))},
 		result:  Result{Trial: t.Name, What: t.What, Status: OK},
 	}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
@@ -163,7 +198,21 @@ func (r *run) steps(t Trial) (err error) {
 			panic(end)
 		}
 	}()
-	t.perform(r)
+	note := func() string { return "" }
+	if t.during != nil {
+		note = t.during(r)
+	}
+	switch {
+	case r.Producer:
+		r.feed(t.faults)
+	case t.faults == nil:
+		r.explore()
+	default:
+		r.consume(t.faults)
+	}
+	if text := note(); text != "" {
+		r.result.note(text)
+	}
 	return nil
 }
 
