@@ -90,7 +90,7 @@ func newPlayer(ctx context.Context, out io.Writer, dir string, found *settings.S
 		return nil, err
 	}
 	fmt.Fprintln(out, "Compiling what the programs share ...")
-	compile := exec.CommandContext(ctx, "go", "build", "./pkg/...")
+	compile := exec.CommandContext(ctx, "go", "build", "./consumergroup/share", "./classroom/cluster")
 	compile.Dir = p.root
 	if out, err := compile.CombinedOutput(); err != nil {
 		return nil, errors.Join(ctx.Err(), fmt.Errorf("go build: %w: %s", err, out))
