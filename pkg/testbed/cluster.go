@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -37,14 +38,12 @@ func (s *state) credentials(args []string) {
 }
 
 func (s *state) cluster(args []string) {
-	config, user, secure := embedded.Config{}, "student", true
+	config, user := embedded.Config{}, "student"
 	for _, arg := range args {
 		name, right, isRight := strings.Cut(arg, "=")
 		switch version := kversion.FromString(arg); {
 		case version != nil:
 			config.Options = append(config.Options, kfake.MaxVersions(version))
-		case arg == "plaintext":
-			secure = false
 		case isRight:
 			if config.Rights == nil {
 				config.Rights, user = make(map[string][]kfake.ACL), name
@@ -54,7 +53,7 @@ func (s *state) cluster(args []string) {
 			s.ts.Fatalf("unknown argument %s", arg)
 		}
 	}
-	own, err := startEmbedded(config, secure)
+	own, err := startEmbedded(config, true)
 	s.ts.Check(err)
 	s.ownCluster = true
 	s.ts.Check(s.use(own, user))
@@ -149,7 +148,11 @@ func (s *state) listen(args []string) {
 	s.ts.Check(err)
 	s.ts.Defer(func() { listener.Close() })
 	s.ts.Setenv(args[0], listener.Addr().String())
-	if len(args) == 1 {
+	switch {
+	case len(args) == 1:
+		return
+	case args[1] == "http":
+		go http.Serve(listener, nil)
 		return
 	}
 	identity, err := s.ca.Broker("controller", "localhost", "127.0.0.1")

@@ -46,11 +46,12 @@
 //	topic NAME [partitions=N] [SETTING=VALUE]
 //	                                  create a topic; it is $TOPIC from now on
 //	delete                            delete the topic
-//	listen VARIABLE [controller]      set it to an address that accepts connections and never answers,
-//	                                  or, as the port of a KRaft controller does, answers the request
-//	                                  for versions and closes the connection at the next request
+//	listen VARIABLE [http|controller] set it to an address that accepts connections and never answers,
+//	                                  or where an HTTP server answers, or that does what the port of a
+//	                                  KRaft controller does: it answers the request for versions, and
+//	                                  closes the connection at the next request
 //	credentials FOLDER USER [stranger|expired]  issue credentials (only on an embedded cluster)
-//	cluster [plaintext] [VERSION] [USER=RIGHT...]
+//	cluster [VERSION] [USER=RIGHT...]
 //	                                  give the script an embedded cluster of its own; with the requests
 //	                                  that a version of Kafka has, such as v3.9; with rights,
 //	                                  such as alice=read:topic:$TOPIC, users may do nothing else, and
