@@ -47,10 +47,15 @@ func Handler(source Source, hosts ...string) http.Handler {
 	// With the version of the last picture in ?after, the answer comes as soon as there is another one.
 	mux.HandleFunc("GET /picture", func(w http.ResponseWriter, r *http.Request) {
 		after, _ := strconv.ParseInt(r.FormValue("after"), 10, 64)
-		if picture, err := source.Next(r.Context(), after); err == nil { // otherwise nobody waits any more
-			w.Header().Set("Content-Type", "application/json")
-			json.NewEncoder(w).Encode(picture)
+		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+		defer cancel()
+		picture, err := source.Next(ctx, after)
+		if err != nil {
+			w.WriteHeader(http.StatusNoContent) // so that the page notices a dead connection
+			return
 		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(picture)
 	})
 	return guard(mux, append(hosts, "localhost", "127.0.0.1", "::1"))
 }
@@ -91,7 +96,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		Handler:           handler,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 5 * time.Second,
-		WriteTimeout:      30 * time.Second, // it begins before the wait for a picture
+		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
