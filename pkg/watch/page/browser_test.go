@@ -1,4 +1,4 @@
-package livepage
+package page
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package livepage
+package page
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/observer"
+	"tkafka/pkg/watch/observer"
 )
 
 // text is what an element shows.

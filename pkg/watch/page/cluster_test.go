@@ -1,4 +1,4 @@
-package livepage
+package page
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/embedded"
-	"tkafka/pkg/observer"
 	"tkafka/pkg/testbed"
+	"tkafka/pkg/watch/observer"
 )
 
 // live is the page of a topic on a cluster.
