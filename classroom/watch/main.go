@@ -16,25 +16,25 @@ import (
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/cluster"
-	"tkafka/pkg/livepage"
-	"tkafka/pkg/observer"
 	"tkafka/pkg/settings"
+	"tkafka/pkg/watch/observer"
+	"tkafka/pkg/watch/page"
 )
 
 var (
 	flags = settings.AddFlags() // --brokers, --auth
 	text  = pflag.Bool("text", false, "print a line for each event instead")
-	page  livepage.Place
+	place page.Place
 )
 
 func main() {
-	page.AddFlags()
+	place.AddFlags()
 	cli.Run("<topic>", "Shows the partitions of a topic, the groups that read it, and what happens, in a browser.", watch)
 }
 
 func watch(ctx context.Context, args []string) error {
 	topic := args[0]
-	if err := page.Check(); err != nil {
+	if err := place.Check(); err != nil {
 		return err
 	}
 	found, err := flags.Find()
@@ -47,7 +47,7 @@ func watch(ctx context.Context, args []string) error {
 	}
 	defer client.Close()
 	if !*text {
-		return page.Watch(ctx, client, topic)
+		return place.Watch(ctx, client, topic)
 	}
 	watched, err := observer.Start(ctx, client, topic)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/observer"
+	"tkafka/pkg/watch/observer"
 )
 
 // printEvents prints what is there, and then a line for each event, until the end of ctx.

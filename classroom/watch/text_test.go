@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"tkafka/pkg/observer"
+	"tkafka/pkg/watch/observer"
 )
 
 // Clients choose their names. On a terminal they must not move the cursor.

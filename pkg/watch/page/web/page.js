@@ -9,7 +9,7 @@ import {members} from '/members.js';
 import {timeline} from '/timeline.js';
 import {messages} from '/messages.js';
 
-const patience = 15000; // the server sends another picture after 7 seconds at the latest
+const patience = 10000; // the server answers within 5 seconds
 const views = [header, groups, lanes, members, timeline, messages].map(start => start(draw));
 let waiting = false;
 
@@ -27,7 +27,8 @@ for (;;) {
 	try {
 		const answer = await fetch(`/picture?after=${state.version}`, {signal: AbortSignal.timeout(patience)});
 		if (!answer.ok) throw new Error(await answer.text());
-		take(await answer.json());
+		state.problem = '';
+		if (answer.status === 200) take(await answer.json());
 		draw();
 	} catch (error) {
 		state.problem = error.name === 'Error' ? error.message : 'The watch program does not answer. Trying again …';

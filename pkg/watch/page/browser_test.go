@@ -1,11 +1,13 @@
-package livepage
+package page
 
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,34 +21,22 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser is a Chromium without a window.
-type browser struct{ ctx context.Context }
+// browser is a Chromium without a window, for all tests.
+var browser context.Context
 
-func newBrowser(t *testing.T) *browser {
-	t.Helper()
-	path := ""
+func TestMain(m *testing.M) {
+	stop := func() {}
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
+		if path, err := exec.LookPath(name); err == nil {
+			browser, stop = chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
+				chromedp.NoSandbox, chromedp.Flag("hide-scrollbars", true), chromedp.WSURLReadTimeout(time.Minute))...)
+			browser, _ = chromedp.NewContext(browser)
 			break
 		}
 	}
-	if path == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal("no browser: install the Debian package chromium")
-		}
-		t.Skip("no browser: install the Debian package chromium")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.Flag("hide-scrollbars", true), chromedp.WSURLReadTimeout(time.Minute))
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatal(err)
-	}
-	return &browser{ctx}
+	status := m.Run()
+	stop()
+	os.Exit(status)
 }
 
 // tab is the page of one source.
@@ -58,12 +48,16 @@ type tab struct {
 }
 
 // open serves the source, and opens the page in a new tab. At the end, the page must have had no errors.
-func (b *browser) open(t *testing.T, source Source) *tab {
+func open(t *testing.T, source Source) *tab {
 	t.Helper()
-	address := serve(t, source)
-	ctx, cancel := chromedp.NewContext(b.ctx)
+	if browser == nil && os.Getenv("CI") == "" {
+		t.Skip("no browser: install the Debian package chromium")
+	} else if browser == nil || chromedp.Do(browser) != nil { // the first tab starts the browser
+		t.Fatal("no browser: install the Debian package chromium")
+	}
+	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
-	page := &tab{ctx: ctx, address: address}
+	page := &tab{ctx: ctx, address: serve(t, source)}
 	report := func(text string) {
 		page.mu.Lock()
 		defer page.mu.Unlock()
@@ -72,11 +66,7 @@ func (b *browser) open(t *testing.T, source Source) *tab {
 	err := chromedp.Listen(ctx, func(event any) {
 		switch event := event.(type) {
 		case *runtime.EventExceptionThrown:
-			text := event.ExceptionDetails.Text
-			if event.ExceptionDetails.Exception != nil {
-				text += " " + event.ExceptionDetails.Exception.Description
-			}
-			report(text)
+			report(fmt.Sprint(event.ExceptionDetails.Text, " ", event.ExceptionDetails.Exception))
 		case *cdplog.EventEntryAdded:
 			if event.Entry.Level == cdplog.EntryLevelError {
 				report(event.Entry.Text)
@@ -89,7 +79,8 @@ func (b *browser) open(t *testing.T, source Source) *tab {
 	if _, err := chromedp.Call(ctx, cdplog.Enable, cdp.Empty{}); err != nil {
 		t.Fatal(err)
 	}
-	page.run(t, chromedp.Navigate("http://"+address+"/"))
+	page.run(t, chromedp.Navigate("http://"+page.address+"/"))
+	page.look(t, 1280, "light")
 	t.Cleanup(func() {
 		page.mu.Lock()
 		defer page.mu.Unlock()
@@ -107,16 +98,22 @@ func serve(t *testing.T, source Source) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	serveAt(t, listener, source)
+	return listener.Addr().String()
+}
+
+func serveAt(t *testing.T, listener net.Listener, source Source) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- Serve(ctx, listener, Handler(source)) }()
-	t.Cleanup(func() {
-		stop()
+	stop = sync.OnceFunc(func() {
+		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-	return listener.Addr().String()
+	t.Cleanup(stop)
+	return stop
 }
 
 func (page *tab) run(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
@@ -137,9 +134,13 @@ func (page *tab) eval(t *testing.T, expression string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return inJSON(value)
+}
+
+func inJSON(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	return string(text)
 }
@@ -147,24 +148,19 @@ func (page *tab) eval(t *testing.T, expression string) string {
 // wait waits until the expression has the value.
 func (page *tab) wait(t *testing.T, expression string, want any) {
 	t.Helper()
-	text, err := json.Marshal(want)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var got string
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if got = page.eval(t, expression); got == string(text) {
+		if got = page.eval(t, expression); got == inJSON(want) {
 			return
 		}
 	}
-	t.Fatalf("%s is\n%s, not\n%s", expression, got, text)
+	t.Fatalf("%s is\n%s, not\n%s", expression, got, inJSON(want))
 }
 
 // look sets the width of the window and the theme.
 func (page *tab) look(t *testing.T, width int, theme string) {
 	t.Helper()
-	height := map[int]int64{400: 800, 1280: 800, 1920: 1080}[width]
-	page.run(t, chromedp.EmulateViewport(int64(width), height))
+	page.run(t, chromedp.EmulateViewport(int64(width), 900))
 	media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}}
 	if _, err := chromedp.Call(page.ctx, emulation.SetEmulatedMedia, media); err != nil {
@@ -176,37 +172,38 @@ func (page *tab) look(t *testing.T, width int, theme string) {
 // settle waits until the page has drawn what it knows.
 func (page *tab) settle(t *testing.T) {
 	t.Helper()
-	page.eval(t, `new Promise(done => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 600))`)
+	page.eval(t, `new Promise(done => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 100))`)
 }
 
-// shot writes the whole page as a picture. The browser draws only what is in sight, so the window becomes as
-// high as the page.
-func (page *tab) shot(t *testing.T, path string) {
+// shot writes a picture of the page, at most so many pixels high, into the folder that TKAFKA_SCREENSHOTS names.
+func (page *tab) shot(t *testing.T, name string, width, height float64) {
 	t.Helper()
-	var size [3]int64
-	if err := json.Unmarshal([]byte(page.eval(t, `[innerWidth, innerHeight, document.documentElement.scrollHeight]`)), &size); err != nil {
-		t.Fatal(err)
+	folder := os.Getenv("TKAFKA_SCREENSHOTS")
+	if folder == "" {
+		return
 	}
-	page.run(t, chromedp.EmulateViewport(size[0], size[2]))
-	page.eval(t, `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))`)
-	shot, err := chromedp.Call(page.ctx, cdppage.CaptureScreenshot, cdppage.CaptureScreenshotParams{})
+	page.settle(t)
+	params := cdppage.CaptureScreenshotParams{Clip: &cdppage.Viewport{Width: width, Height: height, Scale: 1}, CaptureBeyondViewport: new(true)}
+	shot, err := chromedp.Call(page.ctx, cdppage.CaptureScreenshot, params)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, name+".png"), shot.Data, 0o644)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	page.run(t, chromedp.EmulateViewport(size[0], size[1]))
-	if err := os.WriteFile(path, shot.Data, 0o644); err != nil {
-		t.Fatal(err)
-	}
 }
 
-// screenshots is the folder for pictures.
-func screenshots(t *testing.T) string {
-	folder := os.Getenv("TKAFKA_SCREENSHOTS")
-	if folder == "" {
-		return t.ArtifactDir()
+// shots writes pictures of the whole page: on a phone, on a screen and on a projector, in light and dark.
+func (page *tab) shots(t *testing.T, name string) {
+	t.Helper()
+	for _, width := range []int{400, 1280, 1920} {
+		for _, theme := range []string{"light", "dark"} {
+			if os.Getenv("TKAFKA_SCREENSHOTS") != "" {
+				var height float64
+				page.look(t, width, theme)
+				fmt.Sscan(page.eval(t, `document.documentElement.scrollHeight`), &height)
+				page.shot(t, fmt.Sprintf("%s-%d-%s", name, width, theme), float64(width), height)
+			}
+		}
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return folder
 }

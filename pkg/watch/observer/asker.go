@@ -75,7 +75,7 @@ func (d described) concerns() bool {
 func (a *asker) ask(ctx context.Context, watched map[string]GroupType) *answer {
 	found := &answer{}
 	asked := a.list(ctx, found, watched)
-	found.groups = a.describe(ctx, found, asked)
+	found.groups = a.describe(ctx, found, asked, watched)
 	for name := range asked {
 		if group, ok := found.groups[name]; !ok || group.concerns() || !group.isSettled() {
 			delete(a.others, name) // ask again in the next round
@@ -111,8 +111,9 @@ func (a *asker) list(ctx context.Context, found *answer, watched map[string]Grou
 	return asked
 }
 
-// describe asks for the members and the committed offsets of the groups.
-func (a *asker) describe(ctx context.Context, found *answer, asked map[string]GroupType) map[string]described {
+// describe asks for the members and the committed offsets of the groups. A problem with a group that is not watched
+// is none of ours.
+func (a *asker) describe(ctx context.Context, found *answer, asked, watched map[string]GroupType) map[string]described {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	names := make(map[GroupType][]string)
@@ -125,6 +126,11 @@ func (a *asker) describe(ctx context.Context, found *answer, asked map[string]Gr
 		groups  = make(map[string]described)
 		fetched kadm.FetchOffsetsResponses
 	)
+	report := func(name string, err error) {
+		if _, ok := watched[name]; ok {
+			found.add("group "+name, err)
+		}
+	}
 	add := func(name string, err error, d described) {
 		switch {
 		case errors.Is(err, kerr.GroupIDNotFound):
@@ -132,7 +138,7 @@ func (a *asker) describe(ctx context.Context, found *answer, asked map[string]Gr
 		case errors.Is(err, kerr.TopicAuthorizationFailed): // a member also reads a topic that we may not see
 			d = described{kind: asked[name], state: "Unknown", epoch: -1}
 		case err != nil:
-			found.add("group "+name, err)
+			report(name, err)
 			return
 		}
 		mu.Lock()
@@ -141,9 +147,9 @@ func (a *asker) describe(ctx context.Context, found *answer, asked map[string]Gr
 	}
 	if len(names[Classic]) > 0 {
 		all.Go(func() {
-			described, err := a.admin.DescribeGroups(ctx, names[Classic]...)
+			answers, err := a.admin.DescribeGroups(ctx, names[Classic]...)
 			found.add("the groups", err)
-			for name, group := range described {
+			for name, group := range answers {
 				add(name, group.Err, a.classic(group))
 			}
 		})
@@ -152,16 +158,16 @@ func (a *asker) describe(ctx context.Context, found *answer, asked map[string]Gr
 	// for each alone.
 	for _, name := range names[Consumer] {
 		all.Go(func() {
-			described, err := a.admin.DescribeConsumerGroups(ctx, name)
-			group := described[name]
+			answers, err := a.admin.DescribeConsumerGroups(ctx, name)
+			group := answers[name]
 			add(name, errors.Join(err, group.Err), a.consumer(group))
 		})
 	}
 	for _, name := range names[Share] {
 		all.Go(func() {
-			described, err := a.admin.DescribeShareGroups(ctx, name)
+			answers, err := a.admin.DescribeShareGroups(ctx, name)
 			offsets, offsetsErr := a.admin.DescribeShareGroupOffsets(ctx, name)
-			group := described[name]
+			group := answers[name]
 			add(name, errors.Join(err, group.Err, offsetsErr), a.share(group, offsets[name].Offsets))
 		})
 	}
@@ -172,7 +178,7 @@ func (a *asker) describe(ctx context.Context, found *answer, asked map[string]Gr
 		switch {
 		case !ok:
 		case offsets.Err != nil && !errors.Is(offsets.Err, kerr.GroupIDNotFound):
-			found.add("group "+name, offsets.Err)
+			report(name, offsets.Err)
 			delete(groups, name)
 		default:
 			group.offsets = make(map[int32]describedOffset)

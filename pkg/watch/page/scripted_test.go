@@ -1,4 +1,4 @@
-package livepage
+package page
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"tkafka/pkg/observer"
+	"tkafka/pkg/watch/observer"
 )
 
 // scripted is a source that shows what a test wants.

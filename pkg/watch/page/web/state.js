@@ -10,7 +10,7 @@ export const state = {
 let received = 0;
 
 export function take(picture) {
-	Object.assign(state, picture, {problem: ''});
+	Object.assign(state, picture);
 	received = performance.now();
 	if (!chosen()) state.group = (state.groups.find(group => group.members.length) ?? state.groups[0])?.name ?? null;
 	if (!(state.partition in state.topic.partitions)) state.partition = null;

@@ -1,11 +1,11 @@
-// Package livepage serves a page that shows a topic, its partitions and the groups that read it, as they
-// change. The page is plain HTML, CSS and ES modules in the folder page/. It asks for one picture after the
+// Package page serves a page that shows a topic, its partitions and the groups that read it, as they
+// change. The page is plain HTML, CSS and ES modules in the folder web/. It asks for one picture after the
 // other at /picture, which is there for other programs, too.
 //
 // Names, keys and messages come from anybody who may write to the cluster, and the browser belongs to
 // the student. So the page treats them as text only, and the server answers only requests for its own
 // host names.
-package livepage
+package page
 
 import (
 	"context"
@@ -22,10 +22,10 @@ import (
 	"strings"
 	"time"
 
-	"tkafka/pkg/observer"
+	"tkafka/pkg/watch/observer"
 )
 
-//go:embed page
+//go:embed web
 var files embed.FS
 
 // Source is what the page shows: an *observer.Observer.
@@ -37,20 +37,25 @@ type Source interface {
 // Handler serves the page to browsers that name one of these hosts. The names that only this machine has are
 // always among them.
 func Handler(source Source, hosts ...string) http.Handler {
-	page, err := fs.Sub(files, "page")
+	web, err := fs.Sub(files, "web")
 	if err != nil {
 		panic(err) // the files are in the program
 	}
 	mime.AddExtensionType(".js", "text/javascript; charset=utf-8") // some Windows registries have text/plain
 	mux := http.NewServeMux()
-	mux.Handle("GET /", http.FileServerFS(page))
+	mux.Handle("GET /", http.FileServerFS(web))
 	// With the version of the last picture in ?after, the answer comes as soon as there is another one.
 	mux.HandleFunc("GET /picture", func(w http.ResponseWriter, r *http.Request) {
 		after, _ := strconv.ParseInt(r.FormValue("after"), 10, 64)
-		if picture, err := source.Next(r.Context(), after); err == nil { // otherwise nobody waits any more
-			w.Header().Set("Content-Type", "application/json")
-			json.NewEncoder(w).Encode(picture)
+		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+		defer cancel()
+		picture, err := source.Next(ctx, after)
+		if err != nil {
+			w.WriteHeader(http.StatusNoContent) // so that the page notices a dead connection
+			return
 		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(picture)
 	})
 	return guard(mux, append(hosts, "localhost", "127.0.0.1", "::1"))
 }
@@ -91,7 +96,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		Handler:           handler,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 5 * time.Second,
-		WriteTimeout:      30 * time.Second, // it begins before the wait for a picture
+		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}

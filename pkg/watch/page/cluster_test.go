@@ -1,24 +1,22 @@
-package livepage
+package page
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	cdppage "github.com/chromedp/cdproto/page"
-	"github.com/chromedp/chromedp"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/embedded"
-	"tkafka/pkg/observer"
 	"tkafka/pkg/testbed"
+	"tkafka/pkg/watch/observer"
 )
 
 // live is the page of a topic on a cluster.
@@ -33,42 +31,36 @@ type live struct {
 // newLive opens the page of a topic on the cluster of the scripts: an embedded one, or that of TKAFKA_TEST_AUTH.
 func newLive(t *testing.T) *live {
 	bench := testbed.NewBench(t)
-	return watch(t, newBrowser(t), bench.Topic, bench.Group, func(options ...kgo.Opt) *kgo.Client { return bench.Client(t, options...) })
+	return watch(t, bench.Topic, bench.Group, func(options ...kgo.Opt) *kgo.Client { return bench.Client(t, options...) })
 }
 
-func watch(t *testing.T, b *browser, topic, group string, client func(...kgo.Opt) *kgo.Client) *live {
+func watch(t *testing.T, topic, group string, client func(...kgo.Opt) *kgo.Client) *live {
 	t.Helper()
 	source, err := observer.Start(t.Context(), client(), topic)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &live{topic, group, client, kadm.NewClient(client()), client(kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner())), b.open(t, source)}
-	l.page.look(t, 1280, "light")
+	l := &live{topic, group, client, kadm.NewClient(client()), client(kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner())), open(t, source)}
 	l.page.wait(t, shown("#start code"), "go run ./producer "+topic)
 	return l
 }
 
-// join starts a member, which reads until it is closed, or until the function stand returns true.
-func (l *live) join(name string, stand func() bool) *kgo.Client {
+// join starts a member, which reads until it is closed. From then on that stand is true, it keeps what it gets.
+func (l *live) join(name string, stand *atomic.Bool) *kgo.Client {
 	member := l.client(kgo.ClientID(name), kgo.ConsumerGroup(l.group), kgo.ConsumeTopics(l.topic), kgo.Balancers(kgo.RangeBalancer()),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.AutoCommitInterval(200*time.Millisecond), kgo.HeartbeatInterval(200*time.Millisecond),
 		kgo.BlockRebalanceOnPoll())
 	go func() {
-		for !stand() {
-			ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-			closed := member.PollFetches(ctx).IsClientClosed()
-			if cancel(); closed {
+		for {
+			fetches := member.PollFetches(context.Background())
+			if fetches.IsClientClosed() || stand.Load() && fetches.NumRecords() > 0 {
 				return
 			}
-			if !stand() {
-				member.AllowRebalance()
-			}
+			member.AllowRebalance()
 		}
 	}()
 	return member
 }
-
-func never() bool { return false }
 
 // send sends messages, each one to the next partition.
 func (l *live) send(t *testing.T, n int) {
@@ -113,17 +105,10 @@ const lanesOf = `['m1', 'm2', 'nobody'].map(c => document.querySelectorAll('.lan
 // Two members share the partitions, a producer sends, and a member is killed.
 func TestGroup(t *testing.T) {
 	l := newLive(t)
-	first := l.join("one", never)
+	var stand atomic.Bool
+	first := l.join("one", new(atomic.Bool))
 	l.page.wait(t, shownAll("#cards .held"), []string{"partitions 0-15"})
-	stands := make(chan struct{})
-	second := l.join("two", func() bool {
-		select {
-		case <-stands:
-			return true
-		default:
-			return false
-		}
-	})
+	second := l.join("two", &stand)
 	l.page.wait(t, lanesOf, []int{8, 8, 0})
 	l.page.wait(t, shown("#headline")+`.split(';')[0]`, "2 members share 16 partitions")
 	l.happened(t, `^member 1 \(one\) joined`, `^partitions 0-15 went to member 1`, `^member 2 \(two\) joined`, `^partitions \S+ went from member 1 to member 2`)
@@ -134,13 +119,14 @@ func TestGroup(t *testing.T) {
 	l.page.wait(t, `document.querySelectorAll('#rows tr').length`, 16)
 	l.page.wait(t, shown("#headline"), "2 members share 16 partitions; everything is committed.")
 	l.compare(t)
-	l.page.shot(t, screenshots(t)+"/cluster.png")
 
-	// Member 1 is gone. The other one stands still, so it takes its time to get the partitions.
-	close(stands)
+	// Member 1 leaves. The other one works on its messages, so it takes its time to get the partitions.
+	stand.Store(true)
+	l.send(t, 16)
+	l.page.wait(t, shown("#headline"), "2 members share 16 partitions; 8 messages are not committed.")
 	first.CloseAllowingRebalance()
 	l.page.wait(t, lanesOf, []int{0, 8, 8})
-	l.page.wait(t, shown("#headline"), "1 member holds 8 of 16 partitions; everything is committed.")
+	l.page.wait(t, shown("#headline"), "1 member holds 8 of 16 partitions; 8 messages are not committed.")
 	l.page.wait(t, shownAll("#legend .term:not([hidden])")+`.includes('held by nobody')`, true)
 	second.AllowRebalance()
 	l.page.wait(t, lanesOf, []int{0, 16, 0})
@@ -149,7 +135,7 @@ func TestGroup(t *testing.T) {
 	second.CloseAllowingRebalance()
 	l.send(t, 20)
 	l.page.wait(t, lanesOf, []int{0, 0, 16})
-	l.page.wait(t, shown("#headline"), "The group has no members; 20 messages are not committed.")
+	l.page.wait(t, shown("#headline"), "The group has no members; 28 messages are not committed.")
 	l.compare(t)
 }
 
@@ -171,10 +157,9 @@ func TestPictures(t *testing.T) {
 		t.Cleanup(client.CloseAllowingRebalance)
 		return client
 	}
-	b := newBrowser(t)
-	commit := watch(t, b, "client61", "client61_group", client)
+	commit := watch(t, "client61", "client61_group", client)
 	commit.page.eval(t, `document.getElementById('commits').click()`)
-	consumer := commit.join("consumercommit", never)
+	consumer := commit.join("consumercommit", new(atomic.Bool))
 	commit.page.wait(t, shownAll("#cards .held"), []string{"partitions 0-15"})
 	for n := range 3 {
 		if n == 2 {
@@ -188,17 +173,15 @@ func TestPictures(t *testing.T) {
 	commit.page.wait(t, shown("#headline"), "The group has no members; 1 message is not committed.")
 	commit.page.pictures(t, "watch-commit")
 
-	group := watch(t, b, "client60", "consumer_group_1", client)
-	var stood bool
-	stand := func() bool { return stood }
-	group.join("consumer", stand)
+	group := watch(t, "client60", "consumer_group_1", client)
+	var stand atomic.Bool
+	group.join("consumer", &stand)
 	group.page.wait(t, shownAll("#cards .held"), []string{"partitions 0-15"})
 	group.send(t, 60)
 	group.page.wait(t, shown("#headline"), "1 member holds all 16 partitions; everything is committed.")
-	group.join("consumer", stand)
+	group.join("consumer", &stand)
 	group.page.wait(t, lanesOf, []int{8, 8, 0})
-	stood = true
-	group.page.settle(t)
+	stand.Store(true)
 	group.send(t, 20)
 	group.page.wait(t, shown("#headline"), "2 members share 16 partitions; 20 messages are not committed.")
 	group.page.pictures(t, "watch-group")
@@ -216,17 +199,9 @@ func (page *tab) pictures(t *testing.T, name string) {
 		document.getElementById('messages').style.display = 'none';
 	})()`, width))
 	for _, theme := range []string{"light", "dark"} {
+		var height float64
 		page.look(t, window, theme)
-		params := cdppage.CaptureScreenshotParams{Clip: &cdppage.Viewport{Width: width, Scale: 1}, CaptureBeyondViewport: new(true)}
-		if _, err := fmt.Sscan(page.eval(t, `document.getElementById('partitions').getBoundingClientRect().bottom + 20`), &params.Clip.Height); err != nil {
-			t.Fatal(err)
-		}
-		shot, err := chromedp.Call(page.ctx, cdppage.CaptureScreenshot, params)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(screenshots(t), name+"-"+theme+".png"), shot.Data, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		fmt.Sscan(page.eval(t, `document.getElementById('partitions').getBoundingClientRect().bottom + 20`), &height)
+		page.shot(t, name+"-"+theme, width, height)
 	}
 }

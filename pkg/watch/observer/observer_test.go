@@ -3,6 +3,7 @@ package observer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -264,6 +265,31 @@ func TestRights(t *testing.T) {
 	})
 }
 
+// A message and a commit are in the picture within half a second.
+func TestDelay(t *testing.T) {
+	b := start(t)
+	took := make(map[string][]time.Duration)
+	add := func(what string, began time.Time) { took[what] = append(took[what], time.Since(began)) }
+	for n := range 9 {
+		time.Sleep(time.Duration(n) * 41 * time.Millisecond) // not in step with the rounds
+		b.send(5, 1)
+		began := time.Now()
+		b.await("the message", func(p *Picture) bool { return len(p.Messages) == n+1 && p.Topic.Partitions[5].End == int64(n+1) })
+		add("message", began)
+		time.Sleep(time.Duration(n) * 23 * time.Millisecond)
+		b.commit("g", 5, int64(n))
+		began = time.Now()
+		b.await("the commit", func(p *Picture) bool { return p.group("g").Commits[5].Offset == int64(n) })
+		add("commit", began)
+	}
+	for what, all := range took {
+		slices.Sort(all)
+		if t.Logf("%s: %v to %v, median %v", what, all[0], all[len(all)-1], all[len(all)/2]); all[len(all)/2] > 500*time.Millisecond {
+			t.Error("too late")
+		}
+	}
+}
+
 // A flood of messages does not delay the picture, and the newest are there at the end.
 func TestFlood(t *testing.T) {
 	b := start(t)
@@ -302,7 +328,7 @@ func TestRequests(t *testing.T) {
 		}
 		return float64(b.requests.Load()-before) / time.Since(began).Seconds()
 	}
-	looking := measure(4*time.Second, true)
+	looking := measure(2*time.Second, true)
 	time.Sleep(2 * restTime)
 	resting := measure(4*time.Second, false)
 	if t.Logf("%.1f requests per second, %.1f while nobody looks", looking, resting); looking > 40 || resting > 12 {

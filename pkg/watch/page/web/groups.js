@@ -25,8 +25,10 @@ export function groups(draw) {
 	function newTab() {
 		const tab = make('button', {type: 'button'}, make('bdi', {}), make('span', {className: 'quiet'}));
 		tab.addEventListener('click', () => choose(tab.group.name));
-		return explain(tab, () => Object.hasOwn(words, tab.group.state) ?
-			[words[tab.group.state].sentence, tab.group.state] : [words.group.sentence, 'group']);
+		return explain(tab, () => {
+			const word = Object.hasOwn(words, tab.group.state) ? tab.group.state : 'group';
+			return [words[word][0], word];
+		});
 	}
 
 	let options = '';

@@ -1,4 +1,4 @@
-package livepage
+package page
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"tkafka/pkg/observer"
+	"tkafka/pkg/watch/observer"
 )
 
 func get(handler http.Handler, method, host, path string) *httptest.ResponseRecorder {
@@ -44,14 +44,14 @@ func TestHost(t *testing.T) {
 // have less than 100 kB.
 func TestFiles(t *testing.T) {
 	handler := Handler(newScripted(topic(1)))
-	paths, err := fs.Glob(files, "page/*")
+	paths, err := fs.Glob(files, "web/*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	types := map[string]string{".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 	weight := 0
-	for _, path := range append(paths, "page/", "page/picture") {
-		path = strings.TrimSuffix(strings.TrimPrefix(path, "page"), "index.html")
+	for _, path := range append(paths, "web/", "web/picture") {
+		path = strings.TrimSuffix(strings.TrimPrefix(path, "web"), "index.html")
 		got := get(handler, "GET", "localhost", path)
 		weight += got.Body.Len()
 		if dot := strings.LastIndex(path, "."); got.Code != 200 || dot > 0 && !strings.HasPrefix(got.Header().Get("Content-Type"), types[path[dot:]]) {

@@ -1,4 +1,4 @@
-package livepage
+package page
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/observer"
+	"tkafka/pkg/watch/observer"
 )
 
 // DefaultAddress can be reached from this machine only.
