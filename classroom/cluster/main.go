@@ -1,98 +1,84 @@
 // Cluster runs a Kafka cluster for the tutorial: three brokers on this machine, with mutual TLS.
 //
 // It also writes what the staff of a course gives to a student: a folder with the student's certificate,
-// the certificate of the authority, and the settings for Kafka's own tools. When it stops, all
-// messages are lost, unless --data keeps them.
+// the certificate of the authority, and the settings for Kafka's own tools. It keeps topics, messages and
+// committed offsets on the disk, so programs that run simply continue after a restart of the cluster.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
+
+	"github.com/spf13/pflag"
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/embedded"
-	"tkafka/pkg/livepage"
-	"tkafka/pkg/localcluster"
-	"tkafka/pkg/observer"
+)
+
+var (
+	topics     = pflag.StringSlice("topics", []string{"client60"}, "`names` of the topics; the credentials are for the first name")
+	partitions = pflag.Int("partitions", embedded.DefaultPartitions, "how many partitions a topic has")
+	ports      = pflag.IntSlice("ports", []int{19093, 29093, 39093},
+		"a `port` for each broker; with 0, a free port, nothing is kept")
+	fresh = pflag.Bool("fresh", false, "start empty: delete the topics, messages and offsets of earlier clusters with these ports")
+	auth  = pflag.String("auth", "", "`folder` for the credentials (default: the nearest auth/, here or above)")
 )
 
 func main() {
-	program := cli.New("cluster",
-		"Runs three Kafka brokers on this machine until it is stopped, and writes the\n"+
-			"credentials for them. Prints the addresses of the brokers when they are ready.\n\n"+
-			"The brokers are for teaching, not for production. They speak the protocol of\n"+
-			"Kafka, but they have no replication, and promise nothing about durability.\n\n"+
-			"The credentials are still valid after a restart. The authority that issues them\n"+
-			"is kept in your configuration folder, and only you can read its key.",
-		"go run ./classroom/cluster --topics client60,client61 --data ~/kafka-data")
-	topics := program.Flags.StringSlice("topics", []string{"client60"},
-		"`names` of the topics; the credentials are for the first name")
-	partitions := program.Flags.Int("partitions", embedded.DefaultPartitions, "how many partitions a new topic has")
-	ports := program.Flags.IntSlice("ports", []int{19093, 29093, 39093},
-		"a `port` for each broker; 0 means a free port")
-	data := program.Flags.String("data", "", "`folder` that keeps messages and offsets across restarts "+
-		"(default: in memory, for one hour and at most 256 MiB)")
-	auth := program.Flags.String("auth", "",
-		"`folder` for the credentials (default: the nearest auth/, here or above)")
-	watch := program.Flags.Bool("watch", false, "show the first topic in the browser, as classroom/watch does")
+	cli.Run("", "Runs three Kafka brokers on this machine until it is stopped, and writes the\n"+
+		"credentials for them. Prints the addresses of the brokers when they are ready.\n\n"+
+		"The brokers are for teaching, not for production. They speak the protocol of\n"+
+		"Kafka, but they have no replication, and promise nothing about durability.\n\n"+
+		"Topics, messages of the last hour and committed offsets are kept in your cache\n"+
+		"folder, and the next cluster with the same ports continues with them.\n\n"+
+		"example: go run ./classroom/cluster --topics client60,client61", run)
+}
 
-	program.Run(func(ctx context.Context, _ []string) error {
-		if err := checkFlags(*topics, *partitions, *ports); err != nil {
-			return &cli.Misuse{Problem: err.Error()}
+func run(ctx context.Context, _ []string) error {
+	const most = 256 // more than a lesson needs, and no problem for the brokers
+	switch {
+	case len(*topics) == 0 || slices.Contains(*topics, ""):
+		return &cli.Misuse{Problem: "--topics: the name of a topic is missing"}
+	case *partitions < 1 || *partitions > most:
+		return &cli.Misuse{Problem: fmt.Sprintf("--partitions %d is not between 1 and %d", *partitions, most)}
+	}
+	kept, err := open(*ports, *fresh)
+	if err != nil {
+		return err
+	}
+	defer kept.close()
+	cluster, err := kept.start(embedded.Config{Ports: *ports, Topics: *topics, Partitions: *partitions})
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	for _, topic := range *topics {
+		if n := len(cluster.Kfake().PartitionInfos(topic)); n != *partitions {
+			return cli.WithHint(fmt.Errorf("topic %s has %d partitions already, not %d", topic, n, *partitions),
+				"keep it with --partitions %d; or delete everything that is kept: --fresh", n)
 		}
-		ca, err := authority(*data)
-		if err != nil {
-			return err
-		}
-		config := embedded.Config{Ports: *ports, Topics: *topics, Partitions: *partitions, DataDir: *data, Say: program.Say}
-		if *data == "" {
-			config.Retention = embedded.Retention{Bytes: 256 << 20, Age: time.Hour} // the course's age
-		}
-		cluster, err := localcluster.Start(ca, config)
-		var inUse *embedded.PortError
-		if errors.As(err, &inUse) {
-			return cli.WithHint(err, "is another cluster running? To start one beside it: --ports 0,0,0 --auth OTHER")
-		}
-		var damage *embedded.DamageError
-		if errors.As(err, &damage) {
-			return cli.WithHint(err, "restore the file from a copy, or name an empty folder with --data")
-		}
-		if err != nil {
-			return err
-		}
-		defer cluster.Close()
+	}
 
-		student := (*topics)[0]
-		folder, err := writeCredentials(ca, student, cluster.Brokers(), *auth)
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Println(strings.Join(cluster.Brokers(), ",")); err != nil {
-			return err
-		}
-		flag := ""
-		if *auth != "" {
-			flag = " --auth " + folder
-		}
-		program.Say("the cluster is up until Ctrl-C; credentials for %s are in %s", student, folder)
-		program.Say("in a second terminal:  go run ./consumer %s%s", student, flag)
-		program.Say("in a third:            go run ./producer %s%s", student, flag)
-		if *watch {
-			client, err := cluster.Client()
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			page := livepage.Place{Listen: livepage.DefaultAddress}
-			if err := page.Watch(ctx, program, observer.New(client, student)); ctx.Err() == nil {
-				return err
-			}
-		}
-		<-ctx.Done()
-		cluster.Close()
-		return cluster.Err()
-	})
+	student := (*topics)[0]
+	folder, unlock, err := writeCredentials(kept.ca, student, cluster.Brokers(), *auth)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := fmt.Println(strings.Join(cluster.Brokers(), ",")); err != nil {
+		return err
+	}
+	flag := ""
+	if *auth != "" {
+		flag = " --auth " + folder
+	}
+	cli.Say("the cluster is up until Ctrl-C; credentials for %s are in %s", student, folder)
+	cli.Say("in a second terminal:  go run ./consumer %s%s", student, flag)
+	cli.Say("in a third:            go run ./producer %s%s", student, flag)
+
+	go expire(ctx, cluster)
+	<-ctx.Done()
+	return nil
 }

@@ -105,11 +105,23 @@ func Start(config Config) (_ *Cluster, err error) {
 		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 			return nil, fmt.Errorf("topic %q: %w", topic, err)
 		}
+		c.placeLeaders(topic)
 	}
 	for _, l := range c.listeners {
 		l.serve()
 	}
 	return c, nil
+}
+
+// placeLeaders gives each broker its share of the partitions. kfake chooses the leaders at random, also when it
+// starts again after a crash. A client that knows the old ones would look for the new ones for seconds.
+func (c *Cluster) placeLeaders(topic string) {
+	for _, partition := range c.kfake.PartitionInfos(topic) {
+		leader := partition.Partition % int32(len(c.listeners))
+		if partition.Leader != leader || partition.Epoch == 0 { // so the epoch never goes back to 0
+			c.kfake.MoveTopicPartition(topic, partition.Partition, leader)
+		}
+	}
 }
 
 // listenerAt is what kfake calls instead of net.Listen. The port is open already.
