@@ -19,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"tkafka/pkg/tlsconf"
 )
@@ -164,6 +165,8 @@ func produce(ctx context.Context, topic, mistake string) error {
 	switch mistake {
 	case "not idempotent":
 		options = append(options, kgo.DisableIdempotentWrite())
+	case "old, not idempotent": // it names topics, and not their IDs
+		options = append(options, kgo.DisableIdempotentWrite(), kgo.MaxVersions(kversion.V3_0_0()))
 	case "reports too early":
 		options = append(options, kgo.ProducerLinger(300*time.Millisecond))
 	case "does not flush":
@@ -283,6 +286,7 @@ func TestMistakes(t *testing.T) {
 		kind                 Kind
 	}{
 		{"producer", "not idempotent", "replies", TwiceInTopic},
+		{"producer", "old, not idempotent", "replies", TwiceInTopic},
 		{"producer", "not idempotent", "replicas", TwiceInTopic},
 		{"producer", "does not flush", "all", NotInTopic},
 		{"producer", "swaps", "all", OutOfOrder},

@@ -149,13 +149,13 @@ func answersRefused(r *run) (note func() string) {
 	return func() string { return fmt.Sprintf("%d answers were NOT_ENOUGH_REPLICAS_AFTER_APPEND", fault.Hits()) }
 }
 
-// answersLost lets every twentieth answer to a producer get lost: a broker stores the messages, and the connection
-// breaks before its answer. The first one always gets lost, because some programs send few large requests.
+// answersLost lets every twentieth answer to a producer get lost: our own client stores the messages, and then the
+// connection breaks. The first one always gets lost, because some programs send few large requests.
 func answersLost(r *run) (note func() string) {
 	var answers, lost atomic.Int64
 	fake, storing := r.kafka.Kfake(), false
 	fake.ControlKey(kmsg.Produce.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		if storing { // the request is that of our own client, or it comes meanwhile
+		if storing { // it is our own request, or it comes meanwhile
 			return nil, nil, false
 		}
 		if answers.Add(1) > 1 && r.between(1, 20) > 1 {
@@ -163,9 +163,12 @@ func answersLost(r *run) (note func() string) {
 		}
 		lost.Add(1)
 		fake.KeepControl()
-		broker := r.kafka.client.Broker(int(fake.CurrentNode()))
+		broker, produce := r.kafka.client.Broker(int(fake.CurrentNode())), request.(*kmsg.ProduceRequest)
+		for i := range produce.Topics {
+			produce.Topics[i].Topic = Topic // from version 13 on, it has the ID instead
+		}
 		storing = true
-		fake.SleepControl(func() { broker.Request(r.ctx, request) })
+		fake.SleepControl(func() { broker.Request(r.ctx, produce) })
 		storing = false
 		return nil, errors.New("the answer gets lost"), true
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
@@ -46,7 +47,9 @@ func openKafka(auth string) (*kafka, error) {
 		return nil, err
 	}
 	k := &kafka{Cluster: own, auth: auth}
-	k.client, err = own.Client(kgo.SoftwareNameAndVersion(ownName, "1"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	byName := kversion.Stable()
+	byName.SetMaxKeyVersion(kmsg.Produce.Int16(), 12) // see answersLost
+	k.client, err = own.Client(kgo.SoftwareNameAndVersion(ownName, "1"), kgo.MaxVersions(byName), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err == nil {
 		err = ca.WriteFolder(auth, Topic, own.Brokers())
 	}
