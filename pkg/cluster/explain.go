@@ -84,7 +84,7 @@ func Explain(err error, what string) error {
 		text, hint = what+" was deleted, or deleted and made again", "if it exists, start this program again"
 	case errors.Is(err, kerr.MessageTooLarge):
 		text, hint = "too large for the client (batch.size) or for the topic (max.message.bytes)", "send it in parts"
-	case errors.Is(err, kerr.InconsistentGroupProtocol), errors.Is(err, kerr.GroupIDNotFound):
+	case errors.Is(err, kerr.InconsistentGroupProtocol):
 		text = what + " has another type (share group, group.protocol), or members with another partition.assignment.strategy"
 		hint = "choose another group name"
 	case errors.Is(err, kgo.ErrClientClosed):
