@@ -41,7 +41,8 @@ func diagnose(err error, address string) (cause, hint string) {
 			"is this the credentials folder for this cluster, and is its certificate still valid?"
 	case errors.As(err, &notTLS):
 		return "the program at this address does not use TLS", tlsPort
-	case errors.As(err, &first), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.As(err, &first), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+		strings.Contains(text, "broker connection has died"):
 		if address == "" { // not the first request
 			return "the connection was closed", ""
 		}
@@ -83,7 +84,7 @@ func Explain(err error, what string) error {
 		text, hint = what+" was deleted, or deleted and made again", "if it exists, start this program again"
 	case errors.Is(err, kerr.MessageTooLarge):
 		text, hint = "too large for the client (batch.size) or for the topic (max.message.bytes)", "send it in parts"
-	case errors.Is(err, kerr.InconsistentGroupProtocol), errors.Is(err, kerr.GroupIDNotFound):
+	case errors.Is(err, kerr.InconsistentGroupProtocol):
 		text = what + " has another type (share group, group.protocol), or members with another partition.assignment.strategy"
 		hint = "choose another group name"
 	case errors.Is(err, kgo.ErrClientClosed):

@@ -51,6 +51,6 @@ func isFinal(err error) bool {
 	return slices.ContainsFunc([]error{
 		kgo.ErrClientClosed, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed,
 		kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidTopicException, kerr.InvalidGroupID,
-		kerr.InconsistentGroupProtocol, kerr.GroupIDNotFound, kerr.GroupMaxSizeReached, kerr.UnsupportedVersion,
+		kerr.InconsistentGroupProtocol, kerr.GroupMaxSizeReached, kerr.UnsupportedVersion,
 	}, func(final error) bool { return errors.Is(err, final) })
 }

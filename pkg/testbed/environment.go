@@ -38,7 +38,7 @@ type environment struct {
 // newEnvironment returns the cluster for a test. At the end, an embedded one is closed.
 func newEnvironment(t *testing.T) (e environment) {
 	t.Helper()
-	folder, err := Folder()
+	folder, err := authFolder()
 	switch {
 	case err != nil:
 	case folder != "":
@@ -125,10 +125,10 @@ func (e *environment) client(options ...kgo.Opt) (*kgo.Client, error) {
 
 const folderVariable = "TKAFKA_TEST_AUTH"
 
-// Folder returns the credentials folder that the environment variable TKAFKA_TEST_AUTH names, or "" if
+// authFolder returns the credentials folder that the environment variable TKAFKA_TEST_AUTH names, or "" if
 // it is not set. A test runs in the folder of its package and does not know where "go test" was typed,
-// so Folder looks for a relative path from there upward.
-func Folder() (string, error) {
+// so it looks for a relative path from there upward.
+func authFolder() (string, error) {
 	named := os.Getenv(folderVariable)
 	if named == "" {
 		return "", nil
@@ -153,9 +153,9 @@ func Folder() (string, error) {
 	}
 }
 
-// TakeTurns waits until no other test of any process uses something that a real cluster has only
+// takeTurns waits until no other test of any process uses something that a real cluster has only
 // once. The caller calls release at the end. The end of the process releases it, too.
-func TakeTurns(thing string) (release func(), err error) {
+func takeTurns(thing string) (release func(), err error) {
 	lock := flock.New(filepath.Join(os.TempDir(), fmt.Sprintf("tkafka-test-%s-%d.lock", thing, os.Getuid())))
 	if err := lock.Lock(); err != nil {
 		return nil, fmt.Errorf("waiting for %s: %w", thing, err)

@@ -165,7 +165,7 @@ func prepare(e environment, dir string, later func(func())) (*state, error) {
 	id := strings.ToLower(rand.Text()[:8])
 	s := &state{dir: dir, topic: "test-" + id, group: "group-" + id, programs: make(map[string]*program)}
 	if e.student != "" { // released after close, when no program of the script runs any more
-		release, err := TakeTurns(e.student)
+		release, err := takeTurns(e.student)
 		if err != nil {
 			return nil, err
 		}

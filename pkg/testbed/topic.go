@@ -191,12 +191,8 @@ func (s *state) makeTopic(args []string) {
 	s.ts.Setenv("TOPIC", s.topic)
 }
 
-// MakeTopic creates a topic if it does not exist, and waits until every broker knows it. The
-// controller knows it first, and a client may ask any broker.
-func MakeTopic(ctx context.Context, client *kgo.Client, name string, partitions int) error {
-	return createTopic(ctx, client, name, partitions, nil)
-}
-
+// createTopic creates a topic if it does not exist, and waits until every broker knows it. The controller knows it
+// first, and a client may ask any broker.
 func createTopic(ctx context.Context, client *kgo.Client, name string, partitions int, settings map[string]*string) error {
 	admin := kadm.NewClient(client)
 	// On a busy cluster the client may ask twice. The second answer is that the topic exists.
