@@ -108,3 +108,15 @@ live_page() {
 	need chromium chromium
 	.ci/axe && need_python_client
 }
+
+# fuzz TIME runs each fuzz target for so long.
+fuzz() {
+	local package target
+	for package in $(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n 1 dirname | sort -u); do
+		for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz'); do
+			echo "$package $target"
+			# Minimising one input can use up the whole time.
+			go test -run '^$' -fuzz "^$target\$" -fuzztime "$1" -fuzzminimizetime 10x "$package" || return
+		done
+	done
+}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/spf13/pflag"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -269,4 +270,16 @@ func TestTexts(t *testing.T) {
 			t.Errorf("Ranges(%v) = %s", in, got)
 		}
 	}
+}
+
+// Nothing is left that could control a terminal.
+func FuzzEscape(f *testing.F) {
+	f.Add([]byte("\x1b[31m\xff\u202e\x9b"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, r := range string(Escape(text)) {
+			if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
+				t.Errorf("Escape(%q) has %q", text, r)
+			}
+		}
+	})
 }

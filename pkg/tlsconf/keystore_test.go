@@ -209,3 +209,23 @@ func TestChain(t *testing.T) {
 		})
 	}
 }
+
+// No file makes Load panic, or return credentials without a key and its certificate.
+func FuzzKeystore(f *testing.F) {
+	for _, name := range []string{"course", "keytool", "openssl"} {
+		data, err := os.ReadFile(filepath.Join(testdata, name+".p12"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, password)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, password string) {
+		path := filepath.Join(t.TempDir(), KeystoreFile)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if client, err := readKeystore(path, password); err == nil && (client.PrivateKey == nil || client.Leaf == nil) {
+			t.Error("a certificate without a key")
+		}
+	})
+}
