@@ -64,7 +64,7 @@ func consume(ctx context.Context, args []string) error {
 		return found.WithSource(err) // no broker answers, or we may not read the topic
 	}
 
-	late := cli.Grace(ctx, time.Second/2) // to release a message after Ctrl-C
+	late := cli.Grace(ctx, time.Second) // to release a message after Ctrl-C
 	for {
 		fetches := client.PollRecords(ctx, 1) // waits for a message, and locks it for us
 		if err := cluster.Fatal(ctx, fetches); err != nil {
@@ -78,8 +78,8 @@ func consume(ctx context.Context, args []string) error {
 				status = kgo.AckRelease // it comes again, perhaps to another member
 			}
 			message.Ack(status)
-			flushed := client.FlushAcks(late) // waits for the broker
-			group.Acknowledged(message, status, flushed, refused)
+			flushed := client.FlushAcks(late) // waits for the broker, and for the callback
+			group.Acknowledged(message, status, flushed, &refused)
 			if err != nil {
 				return err // Ctrl-C, or output that fails
 			}

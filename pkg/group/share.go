@@ -15,8 +15,11 @@ import (
 )
 
 // Acknowledged prints what became of the message: whether a broker has accepted it, or gives it to somebody again.
-func Acknowledged(message *kgo.Record, status kgo.AckStatus, flushed, refused error) {
-	place, err := placeOf(message), errors.Join(flushed, refused)
+func Acknowledged(message *kgo.Record, status kgo.AckStatus, flushed error, refused *error) {
+	place, err := placeOf(message), flushed
+	if err == nil { // otherwise the callback may still write it
+		err = *refused
+	}
 	switch {
 	case errors.Is(err, kerr.InvalidRecordState), err == nil && time.Now().After(message.AcquisitionDeadline()):
 		cli.Say("%s: its lock ended, so another member may have it (group.share.record.lock.duration.ms)", place)
