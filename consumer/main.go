@@ -45,6 +45,7 @@ func consume(ctx context.Context, args []string) error {
 	client, err := kgo.NewClient( // joins the group; the comments name the options elsewhere
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
+		kgo.ClientID("consumer"),          // client.id: the live page shows it
 		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
 		kgo.ConsumeTopics(topic),
 		kgo.ConsumerGroup(*name),                        // group.id
@@ -53,6 +54,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.FetchMaxWait(500*time.Millisecond),          // fetch.max.wait.ms: new partitions wait
 		kgo.AutoCommitMarks(),                           // enable.auto.commit: only what is marked
 		kgo.BlockRebalanceOnPoll(),                      // partitions move only in AllowRebalance
+		kgo.OnPartitionsLost(group.Lost),                // without a commit, so messages come again
 		kgo.OnPartitionsAssigned(group.Begin),           // commits where a new group begins
 		kgo.WithHooks(cluster.Reporter()),               // prints which brokers are unreachable
 	)

@@ -42,6 +42,7 @@ func produce(ctx context.Context, args []string) error {
 	client, err := kgo.NewClient( // the comments name the options of other Kafka clients
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
+		kgo.ClientID("producer"),          // client.id: the live page shows it
 		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
 		kgo.DefaultProduceTopic(topic),
 		kgo.RequiredAcks(kgo.AllISRAcks()),                // acks=all: wait for all copies

@@ -40,6 +40,7 @@ func consume(ctx context.Context, args []string) error {
 	client, err := kgo.NewClient( // joins the group; the comments name the options elsewhere
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
+		kgo.ClientID("consumercommit"),    // client.id: the live page shows it
 		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
 		kgo.ConsumeTopics(topic),
 		kgo.ConsumerGroup(name),                           // group.id

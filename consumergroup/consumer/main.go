@@ -45,6 +45,7 @@ func consume(ctx context.Context, args []string) error {
 	client, err := kgo.NewClient( // joins the group; the comments name the options elsewhere
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
+		kgo.ClientID("consumer"),          // client.id: the live page shows it
 		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
 		kgo.ConsumeTopics(topic),
 		kgo.ConsumerGroup(name),                         // group.id
@@ -60,6 +61,7 @@ func consume(ctx context.Context, args []string) error {
 				err := client.CommitMarkedOffsets(ctx) // the next member continues at these offsets
 				group.Revoked(lost[topic], err)        // prints the partitions that we had
 			}),
+		kgo.OnPartitionsLost(group.Lost),      // without a commit, so messages come again
 		kgo.OnPartitionsAssigned(group.Begin), // commits where a new group begins
 		kgo.WithHooks(cluster.Reporter()),     // prints which brokers are unreachable
 	)

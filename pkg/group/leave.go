@@ -82,3 +82,12 @@ func Revoked(partitions []int32, err error) {
 		cli.Say("gave back partitions %s", cli.Ranges(partitions))
 	}
 }
+
+// Lost is for kgo.OnPartitionsLost: the group has removed this member, or no broker has answered for too long. It
+// prints that messages come again.
+func Lost(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
+	for _, partitions := range lost {
+		slices.Sort(partitions)
+		cli.Say("lost partitions %s: messages since the last commit come again", cli.Ranges(partitions))
+	}
+}
