@@ -8,7 +8,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -26,6 +26,8 @@ var (
 	auth  = pflag.String("auth", "", "`folder` for the credentials (default: the nearest auth/, here or above)")
 )
 
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,248}$`)
+
 func main() {
 	cli.Run("", "Runs three Kafka brokers on this machine until it is stopped, and writes the\n"+
 		"credentials for them. Prints the addresses of the brokers when they are ready.\n\n"+
@@ -38,11 +40,17 @@ func main() {
 
 func run(ctx context.Context, _ []string) error {
 	const most = 256 // more than a lesson needs, and no problem for the brokers
-	switch {
-	case len(*topics) == 0 || slices.Contains(*topics, ""):
-		return &cli.Misuse{Problem: "--topics: the name of a topic is missing"}
-	case *partitions < 1 || *partitions > most:
+	if *partitions < 1 || *partitions > most {
 		return &cli.Misuse{Problem: fmt.Sprintf("--partitions %d is not between 1 and %d", *partitions, most)}
+	}
+	if len(*topics) == 0 {
+		return &cli.Misuse{Problem: "--topics names no topic"}
+	}
+	for _, topic := range *topics {
+		if !topicName.MatchString(topic) { // kfake does not check it
+			return &cli.Misuse{Problem: fmt.Sprintf("topic %q: a name has letters, digits, dots, underscores and hyphens, "+
+				"and begins with a letter or a digit", topic)}
+		}
 	}
 	kept, err := open(*ports, *fresh)
 	if err != nil {

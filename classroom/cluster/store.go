@@ -121,9 +121,6 @@ func (s *store) start(config embedded.Config) (*embedded.Cluster, error) {
 	if s.damaged.Swap(false) {
 		cli.Say("hint: the cluster continues with the rest; to start empty instead: --fresh")
 	}
-	// kfake writes this file only when it stops. If the process is killed now, the numbers in it are wrong,
-	// and the next cluster would refuse the next message of a running producer.
-	os.Remove(filepath.Join(s.data(), "seq_windows.json"))
 	return cluster, nil
 }
 
@@ -152,28 +149,34 @@ func (s *store) Logf(level kfake.LogLevel, format string, args ...any) {
 	}
 }
 
-// expire deletes the messages that are older than an hour, until ctx ends. It keeps the last message of each
-// partition, because kfake forgets the offsets of a partition without messages when it stops: the next
-// message would have offset 0 again. (So kfake's own ApplyRetention is no help.)
+// expire deletes the messages that are older than an hour, until ctx ends.
 func expire(ctx context.Context, cluster *embedded.Cluster) error {
 	client, err := cluster.Client()
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	admin := kadm.NewClient(client)
 	for {
-		young, err := admin.ListOffsetsAfterMilli(ctx, time.Now().Add(-retention).UnixMilli())
-		ends, endsErr := admin.ListEndOffsets(ctx)
-		if err == nil && endsErr == nil {
-			young.Each(func(o kadm.ListedOffset) {
-				if end, ok := ends.Lookup(o.Topic, o.Partition); ok && o.Err == nil && end.Err == nil {
-					cluster.Kfake().DeleteRecords(o.Topic, o.Partition, max(0, min(o.Offset, end.Offset-1)))
-				}
-			})
-		}
+		deleteOld(ctx, cluster, kadm.NewClient(client)) // after an error, in a minute again
 		if err := cli.Pause(ctx, time.Minute); err != nil {
 			return err
 		}
 	}
+}
+
+// deleteOld keeps the last message of each partition, because kfake forgets the end of a partition without
+// messages when it stops: the next message would have offset 0 again, and the groups would be beyond the end.
+// (So kfake's own ApplyRetention is of no use.)
+func deleteOld(ctx context.Context, cluster *embedded.Cluster, admin *kadm.Client) error {
+	young, err := admin.ListOffsetsAfterMilli(ctx, time.Now().Add(-retention).UnixMilli())
+	if err != nil {
+		return err
+	}
+	ends, err := admin.ListEndOffsets(ctx)
+	young.Each(func(o kadm.ListedOffset) {
+		if end, ok := ends.Lookup(o.Topic, o.Partition); ok && end.Err == nil && o.Err == nil {
+			cluster.Kfake().DeleteRecords(o.Topic, o.Partition, max(0, min(o.Offset, end.Offset-1)))
+		}
+	})
+	return err
 }

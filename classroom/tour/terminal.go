@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	lineTime    = time.Minute // for an expected line; it includes the time to compile a program
+	lineTime    = 10*time.Second // for an expected line; it includes the time to compile a program
 	shellPrompt = "tour-shell-"
 )
 
@@ -53,7 +53,7 @@ func (p *player) open(ctx context.Context, name string) (*terminal, error) {
 		return nil, err
 	}
 	t.skip = true                             // the echo of this command
-	return t, t.enter("stty -echo; set +m\n") // all programs stay in the process group of the shell
+	return t, t.enter("stty -echo\n")
 }
 
 func (t *terminal) enter(keys string) error {
@@ -90,7 +90,7 @@ func (t *terminal) await(ctx context.Context, prompt string, wanted *regexp.Rege
 			return ctx.Err()
 		}
 		if r.err != nil {
-			return fmt.Errorf("terminal %s: nothing else came within %v; the last line was %q", t.name, lineTime, t.line)
+			return fmt.Errorf("terminal %s: nothing else came within %v; behind the line %q it printed %q", t.name, lineTime, t.line, t.Stdout.Unmatched())
 		}
 		if t.prompt = r.match[2]; t.prompt == "" {
 			t.line = r.match[1]
@@ -128,9 +128,9 @@ func (p *player) close() {
 }
 
 func (t *terminal) close() {
-	t.SignalAll(syscall.SIGHUP) // also to the programs of the shell
+	t.Signal(syscall.SIGHUP) // the shell passes it to its programs
 	t.Wait(time.Second)
-	t.KillAll()
+	t.Kill()
 }
 
 var digits = regexp.MustCompile(`commitoffsets-\w+|[0-9,]*[0-9]`)
