@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	lineTime    = 10*time.Second // for an expected line; it includes the time to compile a program
+	lineTime    = 10 * time.Second // for an expected line; it includes the time to compile a program
 	shellPrompt = "tour-shell-"
 )
 
@@ -52,7 +52,7 @@ func (p *player) open(ctx context.Context, name string) (*terminal, error) {
 	if err := t.await(ctx, shellPrompt, nil); err != nil {
 		return nil, err
 	}
-	t.skip = true                             // the echo of this command
+	t.skip = true // the echo of this command
 	return t, t.enter("stty -echo\n")
 }
 
