@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	lineTime    = 10 * time.Second // for an expected line; it includes the time to compile a program
+	lineTime    = time.Minute // for an expected line; it includes the time to compile a program
 	shellPrompt = "tour-shell-"
 )
 
