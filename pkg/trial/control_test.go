@@ -167,8 +167,6 @@ func produce(ctx context.Context, topic, mistake string) error {
 		options = append(options, kgo.DisableIdempotentWrite())
 	case "old, not idempotent": // it names topics, and not their IDs
 		options = append(options, kgo.DisableIdempotentWrite(), kgo.MaxVersions(kversion.V3_0_0()))
-	case "reports too early":
-		options = append(options, kgo.ProducerLinger(300*time.Millisecond))
 	case "does not flush":
 		options = append(options, kgo.ProducerLinger(time.Second))
 	}
@@ -184,6 +182,7 @@ func produce(ctx context.Context, topic, mistake string) error {
 		}
 	}()
 	var held *kgo.Record
+	var waiting []*kgo.Record
 	for number := 0; ; number++ {
 		var text string
 		select {
@@ -205,8 +204,13 @@ func produce(ctx context.Context, topic, mistake string) error {
 			held = record
 			continue
 		}
-		if mistake == "reports too early" {
+		if mistake == "reports too early" { // ten lines before it sends them
 			fmt.Println("sent", text)
+			waiting = append(waiting, record)
+			if len(waiting) <= 10 {
+				continue
+			}
+			record, waiting = waiting[0], waiting[1:]
 		}
 		send := func(record *kgo.Record) {
 			client.Produce(context.Background(), record, func(record *kgo.Record, err error) {
