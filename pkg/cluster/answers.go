@@ -58,8 +58,8 @@ func (a *Answers) Add(number int, message *kgo.Record, err error) {
 // reportWaiting prints that lines wait, once until the next answer.
 func (a *Answers) reportWaiting() {
 	if waiting := a.client.BufferedProduceRecords(); waiting > 0 {
-		cli.Say("%s without an answer for %v; the client tries again (perhaps the brokers have too few copies of a "+
-			"partition: min.insync.replicas)", messages(int(waiting)), quietTime)
+		cli.Say("%s without an answer for %v; the client tries again", messages(int(waiting)), quietTime)
+		cli.Say("hint: a partition may have too few copies (min.insync.replicas), or no broker answers")
 	} else {
 		a.quiet.Reset(quietTime)
 	}

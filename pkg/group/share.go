@@ -28,7 +28,7 @@ func Acknowledged(message *kgo.Record, status kgo.AckStatus, flushed error, refu
 	case status == kgo.AckAccept:
 		cli.Say("%s is accepted", place)
 	default:
-		cli.Say("%s is released, and comes again, but five times at most (group.share.delivery.count.limit)", place)
+		cli.Say("%s is released and comes again, at most five times", place)
 	}
 }
 
