@@ -210,7 +210,7 @@ func TestSignals(t *testing.T) {
 // Standard output is closed, and its reader has left.
 func TestNoReader(t *testing.T) {
 	file := t.TempDir() + "/file"
-	command, _, stderr := does("<file>", "file", file)
+	command, _, _ := does("<file>", "file", file)
 	shell := exec.Command("sh", "-c", `exec "$0" "$1" >&-`, command.Path, file)
 	shell.Env = command.Env
 	if err := shell.Run(); err != nil {
@@ -219,7 +219,7 @@ func TestNoReader(t *testing.T) {
 	if text, err := os.ReadFile(file); err != nil || len(text) > 0 {
 		t.Errorf("%q, %v", text, err)
 	}
-	command, _, stderr = does("", "print")
+	command, _, stderr := does("", "print")
 	r, w, _ := os.Pipe()
 	r.Close()
 	command.Stdout = w

@@ -37,7 +37,7 @@ func readAuthorities(path string) (authorities []*x509.Certificate, err error) {
 			err = fmt.Errorf("%s, but only certificates belong in this file", block.Type)
 		default:
 			if cert, err = x509.ParseCertificate(block.Bytes); err != nil {
-				err = fmt.Errorf("Go does not accept this certificate: %w", err)
+				err = fmt.Errorf("a certificate that Go does not accept: %w", err)
 			}
 		}
 		if err != nil {

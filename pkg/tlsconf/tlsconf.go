@@ -125,7 +125,7 @@ func verify(chain, authorities []*x509.Certificate, caPath string) error {
 		err = hint(fmt.Errorf("the certificate of %s is not valid now: %w", invalid.Cert.Subject, err),
 			"check the clock of this machine; if it is right, ask the staff for a new one")
 	default:
-		err = hint(fmt.Errorf("Go does not accept the broker's certificate: %w", err), "report this to the staff")
+		err = hint(fmt.Errorf("the broker has a certificate that Go does not accept: %w", err), "report this to the staff")
 	}
 	return &BrokerError{err}
 }

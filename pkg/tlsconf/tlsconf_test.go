@@ -56,8 +56,8 @@ func TestAuthorities(t *testing.T) {
 		"the second has no END": {string(one) + strings.TrimSuffix(string(two), end), next + "cannot read what begins here / "},
 		"indented":              {"# YAML\n  " + strings.ReplaceAll(string(one), "\n", "\n  "), ":2: cannot read what begins here / ...blanks"},
 		"a private key":         {string(one) + string(block("EC PRIVATE KEY", []byte{1})), next + "EC PRIVATE KEY, but only certificates"},
-		"cut off inside":        {string(one) + string(block("CERTIFICATE", second.Leaf.Raw[:99])), next + "Go does not accept this certificate: x509: malformed certificate / copy"},
-		"a negative serial":     {string(block("CERTIFICATE", negative(t, first))), ":1: Go does not accept this certificate: x509: negative serial number / "},
+		"cut off inside":        {string(one) + string(block("CERTIFICATE", second.Leaf.Raw[:99])), next + "a certificate that Go does not accept: x509: malformed certificate / copy"},
+		"a negative serial":     {string(block("CERTIFICATE", negative(t, first))), ":1: a certificate that Go does not accept: x509: negative serial number / "},
 		"DER":                   {string(first.Leaf.Raw), ": no line -----BEGIN CERTIFICATE----- in it... / ...: openssl "},
 		"UTF-16":                {"\xff\xfe" + string(bytes.Join(bytes.Split(one, nil), []byte{0})), ": no line -----BEGIN CERTIFICATE----- in it, as UTF-8 text / "},
 		"empty":                 {"", ": no line -----BEGIN CERTIFICATE----- in it"},
@@ -102,7 +102,7 @@ func TestCourse(t *testing.T) {
 	})
 	expect(t, connect(addr, conf), "")
 	expect(t, conf.VerifyConnection(presented(issue(t, student, "kafka-1"))),
-		"Go does not accept the broker's certificate: x509: certificate is not authorized to sign other certificates / report")
+		"the broker has a certificate that Go does not accept: x509: certificate is not authorized to sign other certificates / report")
 }
 
 // The client presents its certificate even to a broker that lists another authority. Then the broker can report
@@ -143,7 +143,7 @@ func TestBroker(t *testing.T) {
 	must(0, os.WriteFile(path, slices.Concat(pemOf(ca), pemOf(old), pemOf(plain), pemOf(weak)), 0o600))(t)
 	conf := load(t, dir)
 
-	const refused = "Go does not accept the broker's certificate: "
+	const refused = "the broker has a certificate that Go does not accept: "
 	notIssued := "the broker's certificate was not issued by " + path + ": x509: ... / use the ca.crt of this cluster"
 	oldSHA1 := issue(t, nil, "course", isAuthority, withSHA1)
 	for name, test := range map[string]struct {
