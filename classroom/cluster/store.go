@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,13 +65,7 @@ func open(ports []int, fresh bool) (*store, error) {
 			return nil, err
 		}
 	}
-	s.ca, err = issuer.Load(s.folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		if s.ca, err = issuer.New(issuerName, lifetime); err == nil {
-			err = s.ca.Save(s.folder)
-		}
-	}
-	if err != nil {
+	if s.ca, err = issuer.Open(filepath.Join(s.folder, "ca"), issuerName, lifetime); err != nil {
 		return nil, cli.WithHint(err, "to start with a new authority and without messages: rm -r %q", s.folder)
 	}
 	return s, nil

@@ -129,10 +129,6 @@ func startEmbedded(dir class, students []string) (*embedded.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	identity, err := ca.Broker("kafka-1", "localhost", "127.0.0.1")
-	if err != nil {
-		return nil, err
-	}
 	everything := func(kind kmsg.ACLResourceType, name string) kfake.ACL {
 		return kfake.ACL{Resource: kind, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral,
 			Operation: kmsg.ACLOperationAll, Allow: true}
@@ -145,7 +141,7 @@ func startEmbedded(dir class, students []string) (*embedded.Cluster, error) {
 	for _, student := range students {
 		rights[student] = nil // known by name
 	}
-	return embedded.Start(embedded.Config{TLS: ca.MutualTLS(identity), Rights: rights})
+	return embedded.Start(embedded.Config{CA: ca, Rights: rights})
 }
 
 // revoke STUDENT write|read|group: removes one right.

@@ -1,13 +1,9 @@
 package embedded
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/rand"
-	"encoding/binary"
-	"io"
 	"net"
-	"sync"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -19,58 +15,22 @@ type connection struct {
 	raw      net.Conn // without TLS
 	listener *listener
 
-	in      *bufio.Reader // what kfake reads
-	rest    int           // bytes of the current request that kfake has not read yet
+	login   *bytes.Reader // what kfake reads first
 	discard int           // the next answers are not for the client
-
-	mu       sync.Mutex
-	produces map[uint32]bool // correlation IDs of the requests with an answer that may be lost
 }
 
-// begin prepares a connection for kfake.
-func (c *connection) begin(user string) {
-	login, answers := c.listener.cluster.users.login(user)
-	c.in, c.discard = bufio.NewReader(io.MultiReader(bytes.NewReader(login), c.Conn)), answers
-	c.produces = make(map[uint32]bool)
-}
-
-// Read notes which requests are to produce, if their answers may be lost. A request begins with its length
-// (4 bytes), API key (2), version (2) and correlation ID (4).
 func (c *connection) Read(p []byte) (int, error) {
-	if c.rest == 0 {
-		header, err := c.in.Peek(12)
-		if err != nil {
-			return 0, err
-		}
-		c.rest = 4 + int(binary.BigEndian.Uint32(header))
-		if c.listener.cluster.loses() != nil && binary.BigEndian.Uint16(header[4:]) == uint16(kmsg.Produce) {
-			c.mu.Lock()
-			c.produces[binary.BigEndian.Uint32(header[8:])] = true
-			c.mu.Unlock()
-		}
+	if c.login.Len() > 0 {
+		return c.login.Read(p)
 	}
-	n, err := c.in.Read(p[:min(len(p), c.rest)])
-	c.rest -= n
-	return n, err
+	return c.Conn.Read(p)
 }
 
-// Write sends an answer of kfake, which begins with its length (4 bytes) and the correlation ID. kfake writes
-// each answer with one call.
+// Write sends an answer of kfake, which writes each answer with one call.
 func (c *connection) Write(p []byte) (int, error) {
 	if c.discard > 0 {
 		c.discard--
 		return len(p), nil
-	}
-	if loses := c.listener.cluster.loses(); loses != nil {
-		id := binary.BigEndian.Uint32(p[4:])
-		c.mu.Lock()
-		isProduce := c.produces[id]
-		delete(c.produces, id)
-		c.mu.Unlock()
-		if isProduce && loses() {
-			c.raw.Close()
-			return 0, net.ErrClosed
-		}
 	}
 	return c.Conn.Write(p)
 }

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -39,9 +38,6 @@ type Config struct {
 	// CA is the authority of the certificates that the brokers and their clients have. Nil means plaintext.
 	CA *issuer.CA
 
-	// TLS is what the brokers use without a CA.
-	TLS *tls.Config
-
 	// Rights turns access control on. It maps a user to the rights of this user. The user is the common
 	// name of a client's certificate; without TLS, every client is the user ANONYMOUS. A user who
 	// is not in Rights has no rights. Start sets the Principal of each right.
@@ -57,7 +53,6 @@ type Cluster struct {
 	listeners []*listener
 	tls       *tls.Config // nil: plaintext
 	users     users
-	lose      atomic.Pointer[func() bool]
 }
 
 // Start starts a cluster. When it returns, clients can connect. The error is a [*PortError] if another
@@ -69,7 +64,7 @@ func Start(config Config) (_ *Cluster, err error) {
 	if config.Partitions == 0 {
 		config.Partitions = DefaultPartitions
 	}
-	c := &Cluster{tls: config.TLS}
+	c := &Cluster{}
 	if config.CA != nil {
 		identity, err := config.CA.Broker("localhost", "localhost", "127.0.0.1", "::1")
 		if err != nil {
@@ -174,6 +169,9 @@ func (c *Cluster) Close() {
 // Kill makes a broker unreachable, as if its process had died: its connections break, and new ones are
 // refused. Nobody can use the partitions that it leads until [Cluster.Restart].
 func (c *Cluster) Kill(broker int32) error {
+	if int(broker) >= len(c.listeners) {
+		return fmt.Errorf("there is no broker %d", broker)
+	}
 	c.listeners[broker].kill()
 	return nil
 }
@@ -181,29 +179,16 @@ func (c *Cluster) Kill(broker int32) error {
 // Restart brings a killed broker back at its address.
 func (c *Cluster) Restart(broker int32) error { return c.listeners[broker].restart() }
 
-// LoseReplies breaks a client's connection instead of an answer to a produce request, whenever lose
-// returns true. The messages are stored, and the client does not know it. Nil ends this.
-func (c *Cluster) LoseReplies(lose func() bool) { c.lose.Store(&lose) }
-
-func (c *Cluster) loses() func() bool {
-	if lose := c.lose.Load(); lose != nil {
-		return *lose
-	}
-	return nil
+// Client returns a client inside the process, without a socket and TLS, and with all rights. The caller closes it.
+func (c *Cluster) Client(options ...kgo.Opt) (*kgo.Client, error) {
+	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(c.Brokers()...), kgo.Dialer(c.dial)}, options...)...)
 }
 
-// Dial connects to a broker from inside the process, without a socket and TLS, and with all rights.
-// It is for [kgo.Dialer].
-func (c *Cluster) Dial(_ context.Context, _, address string) (net.Conn, error) {
+func (c *Cluster) dial(_ context.Context, _, address string) (net.Conn, error) {
 	for _, l := range c.listeners {
 		if l.Addr().String() == address {
 			return l.dial()
 		}
 	}
 	return nil, fmt.Errorf("the embedded cluster has no broker at %s", address)
-}
-
-// Client returns a client inside the process (see [Cluster.Dial]). The caller closes it.
-func (c *Cluster) Client(options ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(c.Brokers()...), kgo.Dialer(c.Dial)}, options...)...)
 }

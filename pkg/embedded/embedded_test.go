@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,7 +151,7 @@ func TestKill(t *testing.T) {
 			conn.Close()
 			t.Error("a killed broker accepts connections")
 		}
-		if _, err := c.Dial(t.Context(), "", c.Brokers()[dead]); err == nil {
+		if _, err := c.dial(t.Context(), "", c.Brokers()[dead]); err == nil {
 			t.Error("a killed broker accepts connections from inside")
 		}
 		must(t, send(t, client, 1, "d"))
@@ -179,22 +178,6 @@ func TestRights(t *testing.T) {
 		must(t, err)
 		must(t, send(t, inside, 0, ""))
 		inside.Close()
-	}
-}
-
-// A client that does not know that its message was stored sends it again. An idempotent one is recognised, and
-// another one is not.
-func TestLoseReplies(t *testing.T) {
-	c := start(t, Config{})
-	for want, options := range map[int64][]kgo.Opt{1: nil, 2: {kgo.DisableIdempotentWrite()}} {
-		var answers atomic.Int32
-		before := c.Kfake().PartitionInfo("t", 0).HighWatermark
-		c.LoseReplies(func() bool { return answers.Add(1) == 1 })
-		must(t, send(t, connect(t, c, options...), 0, "x"))
-		c.LoseReplies(nil)
-		if got := c.Kfake().PartitionInfo("t", 0).HighWatermark - before; got != want {
-			t.Errorf("the message is there %d times, want %d, after %d answers", got, want, answers.Load())
-		}
 	}
 }
 

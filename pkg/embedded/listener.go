@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -143,7 +144,8 @@ func (l *listener) add(raw net.Conn) *connection {
 }
 
 func (l *listener) handOver(c *connection, user string) {
-	c.begin(user)
+	login, answers := l.cluster.users.login(user)
+	c.login, c.discard = bytes.NewReader(login), answers
 	select {
 	case l.accepted <- c:
 	case <-l.closed:

@@ -14,7 +14,6 @@ import (
 
 	"tkafka/pkg/embedded"
 	"tkafka/pkg/issuer"
-	"tkafka/pkg/localcluster"
 )
 
 // Topic is the topic of all trials.
@@ -42,7 +41,7 @@ func openKafka(auth string) (*kafka, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := localcluster.Start(ca, embedded.Config{Topics: []string{Topic}, Partitions: partitions})
+	own, err := embedded.Start(embedded.Config{CA: ca, Topics: []string{Topic}, Partitions: partitions})
 	if err != nil {
 		return nil, err
 	}
