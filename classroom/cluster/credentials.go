@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/issuer"
+	"tkafka/pkg/lab/issuer"
 )
 
 // issuerName is the name of the authority. This program replaces only credentials of this name.

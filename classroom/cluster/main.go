@@ -14,12 +14,12 @@ import (
 	"github.com/spf13/pflag"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/embedded"
+	"tkafka/pkg/lab/broker"
 )
 
 var (
 	topics     = pflag.StringSlice("topics", []string{"client60"}, "`names` of the topics; the credentials are for the first name")
-	partitions = pflag.Int("partitions", embedded.DefaultPartitions, "how many partitions a topic has")
+	partitions = pflag.Int("partitions", broker.DefaultPartitions, "how many partitions a topic has")
 	ports      = pflag.IntSlice("ports", []int{19093, 29093, 39093},
 		"a `port` for each broker; with 0, a free port, nothing is kept")
 	fresh = pflag.Bool("fresh", false, "start empty: delete the topics, messages and offsets of earlier clusters with these ports")
@@ -57,7 +57,7 @@ func run(ctx context.Context, _ []string) error {
 		return err
 	}
 	defer kept.close()
-	cluster, err := kept.start(embedded.Config{Ports: *ports, Topics: *topics, Partitions: *partitions})
+	cluster, err := kept.start(broker.Config{Ports: *ports, Topics: *topics, Partitions: *partitions})
 	if err != nil {
 		return err
 	}

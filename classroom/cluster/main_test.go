@@ -9,9 +9,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"tkafka/pkg/embedded"
-	"tkafka/pkg/issuer"
-	"tkafka/pkg/testbed"
+	"tkafka/pkg/lab/broker"
+	"tkafka/pkg/lab/issuer"
+	"tkafka/pkg/lab/testbed"
 )
 
 func TestMain(m *testing.M) { testbed.Main(m, "cluster", main) }
@@ -34,7 +34,7 @@ func TestRetention(t *testing.T) {
 	}
 	kept := &store{folder: t.TempDir(), ca: ca}
 	for round := range int64(3) {
-		cluster, err := kept.start(embedded.Config{Topics: []string{"t"}})
+		cluster, err := kept.start(broker.Config{Topics: []string{"t"}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/embedded"
-	"tkafka/pkg/issuer"
+	"tkafka/pkg/lab/broker"
+	"tkafka/pkg/lab/issuer"
 )
 
 const (
@@ -91,7 +91,7 @@ func (s *store) close() {
 func (s *store) data() string { return filepath.Join(s.folder, "data") }
 
 // start starts a cluster that continues with what is kept.
-func (s *store) start(config embedded.Config) (*embedded.Cluster, error) {
+func (s *store) start(config broker.Config) (*broker.Cluster, error) {
 	config.CA = s.ca
 	if s.folder != "" {
 		config.Options = []kfake.Opt{
@@ -100,8 +100,8 @@ func (s *store) start(config embedded.Config) (*embedded.Cluster, error) {
 			kfake.BrokerConfigs(map[string]string{"log.segment.bytes": fmt.Sprint(8 << 20)}),
 		}
 	}
-	cluster, err := embedded.Start(config)
-	var inUse *embedded.PortError
+	cluster, err := broker.Start(config)
+	var inUse *broker.PortError
 	switch {
 	case errors.As(err, &inUse):
 		return nil, cli.WithHint(err, "is another cluster running? "+beside)
@@ -143,7 +143,7 @@ func (s *store) Logf(level kfake.LogLevel, format string, args ...any) {
 }
 
 // expire deletes the messages that are older than an hour, until ctx ends.
-func expire(ctx context.Context, cluster *embedded.Cluster) error {
+func expire(ctx context.Context, cluster *broker.Cluster) error {
 	client, err := cluster.Client()
 	if err != nil {
 		return err
@@ -160,7 +160,7 @@ func expire(ctx context.Context, cluster *embedded.Cluster) error {
 // deleteOld keeps the last message of each partition, because kfake forgets the end of a partition without
 // messages when it stops: the next message would have offset 0 again, and the groups would be beyond the end.
 // (So kfake's own ApplyRetention is of no use.)
-func deleteOld(ctx context.Context, cluster *embedded.Cluster, admin *kadm.Client) error {
+func deleteOld(ctx context.Context, cluster *broker.Cluster, admin *kadm.Client) error {
 	young, err := admin.ListOffsetsAfterMilli(ctx, time.Now().Add(-retention).UnixMilli())
 	if err != nil {
 		return err

@@ -13,12 +13,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tkafka/pkg/cluster"
-	"tkafka/pkg/embedded"
+	"tkafka/pkg/lab/broker"
 	"tkafka/pkg/settings"
 )
 
 // ready makes a class, with topics and rights, on an embedded cluster.
-func ready(t *testing.T, students ...string) (*embedded.Cluster, *checker) {
+func ready(t *testing.T, students ...string) (*broker.Cluster, *checker) {
 	t.Helper()
 	t.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword)
 	o := &options{class: class(t.TempDir()), students: students, nodes: []string{"kafka-1"}, lifetime: day}
@@ -49,7 +49,7 @@ func ready(t *testing.T, students ...string) (*embedded.Cluster, *checker) {
 }
 
 // answerNothing answers requests of a kind with nothing, as long as the condition holds.
-func answerNothing(kafka *embedded.Cluster, key int16, as func() bool) {
+func answerNothing(kafka *broker.Cluster, key int16, as func() bool) {
 	kafka.Kfake().ControlKey(key, func(request kmsg.Request) (kmsg.Response, error, bool) {
 		kafka.Kfake().KeepControl()
 		return request.ResponseKind(), nil, as()

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/issuer"
+	"tkafka/pkg/lab/issuer"
 	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
 )

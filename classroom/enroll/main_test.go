@@ -19,8 +19,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"tkafka/pkg/embedded"
-	"tkafka/pkg/issuer"
+	"tkafka/pkg/lab/broker"
+	"tkafka/pkg/lab/issuer"
 	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
 )
@@ -124,7 +124,7 @@ func joinRealClass(ts *testscript.TestScript, dir class) *kgo.Client {
 
 // startEmbedded makes the authority of the class, and starts a cluster that accepts it. The cluster knows
 // the admin, who may do everything, and the students.
-func startEmbedded(dir class, students []string) (*embedded.Cluster, error) {
+func startEmbedded(dir class, students []string) (*broker.Cluster, error) {
 	ca, err := issuer.Open(dir.authority(), "tkafka class", 2*365*day)
 	if err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func startEmbedded(dir class, students []string) (*embedded.Cluster, error) {
 	for _, student := range students {
 		rights[student] = nil // known by name
 	}
-	return embedded.Start(embedded.Config{CA: ca, Rights: rights})
+	return broker.Start(broker.Config{CA: ca, Rights: rights})
 }
 
 // revoke STUDENT write|read|group: removes one right.

@@ -19,7 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/trial"
+	"tkafka/pkg/lab/trial"
 )
 
 var (

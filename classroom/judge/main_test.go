@@ -11,7 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"tkafka/pkg/trial"
+	"tkafka/pkg/lab/trial"
 )
 
 func TestMain(m *testing.M) {

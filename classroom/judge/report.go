@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/trial"
+	"tkafka/pkg/lab/trial"
 )
 
 // report is the result of all trials of a program.

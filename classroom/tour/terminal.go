@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/term"
 
-	"tkafka/pkg/process"
+	"tkafka/pkg/lab/process"
 )
 
 const (

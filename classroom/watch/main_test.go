@@ -5,7 +5,7 @@ import (
 	"os/exec"
 	"testing"
 
-	"tkafka/pkg/testbed"
+	"tkafka/pkg/lab/testbed"
 )
 
 func TestMain(m *testing.M) { testbed.Main(m, "watch", main) }

@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"tkafka/pkg/testbed"
+	"tkafka/pkg/lab/testbed"
 )
 
 func TestMain(m *testing.M) { testbed.Main(m, "consumercommit", main) }

@@ -22,7 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/testbed"
+	"tkafka/pkg/lab/testbed"
 )
 
 // TestChurn tests what "assigned" promises: the group prints each message that is produced after this line, while

@@ -10,13 +10,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"tkafka/pkg/embedded"
+	"tkafka/pkg/lab/broker"
 )
 
 // Where a group begins in three partitions: with a committed offset, with one that the partition does not have any
 // more, and without one.
 func TestBegin(t *testing.T) {
-	cluster, err := embedded.Start(embedded.Config{Topics: []string{"client60"}})
+	cluster, err := broker.Start(broker.Config{Topics: []string{"client60"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"tkafka/pkg/embedded"
+	"tkafka/pkg/lab/broker"
 )
 
 const topic = "client60"
@@ -23,7 +23,7 @@ const topic = "client60"
 // bench is a cluster with the topic, and an observer of it.
 type bench struct {
 	*testing.T
-	cluster  *embedded.Cluster
+	cluster  *broker.Cluster
 	client   *kgo.Client
 	admin    *kadm.Client
 	picture  *Picture
@@ -41,7 +41,7 @@ func start(t *testing.T) *bench {
 	t.Parallel()
 	b := &bench{T: t, picture: new(Picture)}
 	var err error
-	b.cluster, err = embedded.Start(embedded.Config{Topics: []string{topic}})
+	b.cluster, err = broker.Start(broker.Config{Topics: []string{topic}})
 	b.must(err)
 	t.Cleanup(b.cluster.Close)
 	b.client = b.newClient(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic(topic))

@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"tkafka/pkg/embedded"
-	"tkafka/pkg/testbed"
+	"tkafka/pkg/lab/broker"
+	"tkafka/pkg/lab/testbed"
 	"tkafka/pkg/watch/observer"
 )
 
@@ -144,7 +144,7 @@ func TestPictures(t *testing.T) {
 	if os.Getenv("TKAFKA_SCREENSHOTS") == "" {
 		t.Skip("TKAFKA_SCREENSHOTS is not set: this makes pictures and asserts nothing")
 	}
-	cluster, err := embedded.Start(embedded.Config{Topics: []string{"client60", "client61"}})
+	cluster, err := broker.Start(broker.Config{Topics: []string{"client60", "client61"}})
 	if err != nil {
 		t.Fatal(err)
 	}

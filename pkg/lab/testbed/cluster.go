@@ -15,8 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"tkafka/pkg/embedded"
-	"tkafka/pkg/issuer"
+	"tkafka/pkg/lab/broker"
+	"tkafka/pkg/lab/issuer"
 )
 
 func (s *state) credentials(args []string) {
@@ -38,7 +38,7 @@ func (s *state) credentials(args []string) {
 }
 
 func (s *state) cluster(args []string) {
-	config, user := embedded.Config{}, "student"
+	config, user := broker.Config{}, "student"
 	for _, arg := range args {
 		name, right, isRight := strings.Cut(arg, "=")
 		switch version := kversion.FromString(arg); {
@@ -78,7 +78,7 @@ func (s *state) parseRight(right string) []kfake.ACL {
 }
 
 // own is the embedded cluster that only this script uses.
-func (s *state) own() *embedded.Cluster {
+func (s *state) own() *broker.Cluster {
 	if !s.ownCluster {
 		s.ts.Fatalf("this needs a cluster of its own: use the command cluster first")
 	}

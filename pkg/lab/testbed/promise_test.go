@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"tkafka/pkg/embedded"
-	"tkafka/pkg/process"
+	"tkafka/pkg/lab/broker"
+	"tkafka/pkg/lab/process"
 )
 
 func TestMain(m *testing.M) {
@@ -53,7 +53,7 @@ func hasty() {
 // The check fails for a member that does not receive the message. On this cluster, a member learns the
 // end offsets of its partitions only after the message was produced.
 func TestBrokenPromise(t *testing.T) {
-	e, err := startEmbedded(embedded.Config{}, false)
+	e, err := startEmbedded(broker.Config{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"tkafka/pkg/embedded"
-	"tkafka/pkg/issuer"
+	"tkafka/pkg/lab/broker"
+	"tkafka/pkg/lab/issuer"
 )
 
 // Topic is the topic of all trials.
@@ -27,7 +27,7 @@ const (
 
 // kafka is the cluster of one trial.
 type kafka struct {
-	*embedded.Cluster
+	*broker.Cluster
 	client *kgo.Client // inside the process, with all rights
 	auth   string      // the credentials folder of the program, an absolute path
 
@@ -41,7 +41,7 @@ func openKafka(auth string) (*kafka, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := embedded.Start(embedded.Config{CA: ca, Topics: []string{Topic}, Partitions: partitions})
+	own, err := broker.Start(broker.Config{CA: ca, Topics: []string{Topic}, Partitions: partitions})
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"tkafka/pkg/process"
+	"tkafka/pkg/lab/process"
 	"tkafka/pkg/settings"
 )
 

@@ -11,9 +11,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"tkafka/pkg/embedded"
 	"tkafka/pkg/group"
-	"tkafka/pkg/process"
+	"tkafka/pkg/lab/broker"
+	"tkafka/pkg/lab/process"
 )
 
 // promisesAtOnce is how many members run at a time. On a real cluster each new group waits three
@@ -64,7 +64,7 @@ func (s *state) checkPromise(p *process.Process, number int) error {
 		return fmt.Errorf("the only member of the group has %q", match[0])
 	}
 	text := fmt.Sprintf("message %d", number)
-	message := &kgo.Record{Partition: int32(number % embedded.DefaultPartitions), Value: []byte(text)}
+	message := &kgo.Record{Partition: int32(number % broker.DefaultPartitions), Value: []byte(text)}
 	if err := s.produce(context.Background(), message); err != nil {
 		return err
 	}

@@ -84,9 +84,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"tkafka/pkg/embedded"
 	"tkafka/pkg/group"
-	"tkafka/pkg/issuer"
+	"tkafka/pkg/lab/broker"
+	"tkafka/pkg/lab/issuer"
 	"tkafka/pkg/tlsconf"
 )
 
@@ -182,7 +182,7 @@ func prepare(e environment, dir string, later func(func())) (*state, error) {
 	s.topics = []string{s.topic}
 	ctx, cancel := withTimeout()
 	defer cancel()
-	return s, createTopic(ctx, s.client, s.topic, embedded.DefaultPartitions, nil)
+	return s, createTopic(ctx, s.client, s.topic, broker.DefaultPartitions, nil)
 }
 
 // use makes the script run on a cluster. On an embedded one, the credentials in auth/ are this user's.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/process"
+	"tkafka/pkg/lab/process"
 )
 
 // run is one trial while it runs.

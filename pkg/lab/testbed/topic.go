@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"tkafka/pkg/embedded"
+	"tkafka/pkg/lab/broker"
 )
 
 // membersTimeout is longer than it takes to join a group. It is far shorter than the 45 seconds after
@@ -174,7 +174,7 @@ func (s *state) deleteOwnTopic([]string) {
 
 // makeTopic makes a topic the one of the script.
 func (s *state) makeTopic(args []string) {
-	partitions, settings := embedded.DefaultPartitions, make(map[string]*string)
+	partitions, settings := broker.DefaultPartitions, make(map[string]*string)
 	for _, setting := range args[1:] {
 		key, value, _ := strings.Cut(setting, "=")
 		if key == "partitions" {

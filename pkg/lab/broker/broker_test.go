@@ -1,4 +1,4 @@
-package embedded
+package broker
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"tkafka/pkg/issuer"
+	"tkafka/pkg/lab/issuer"
 )
 
 // start runs a cluster with a topic t for the length of a test.

@@ -17,8 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cluster"
-	"tkafka/pkg/embedded"
-	"tkafka/pkg/issuer"
+	"tkafka/pkg/lab/broker"
+	"tkafka/pkg/lab/issuer"
 	"tkafka/pkg/settings"
 	"tkafka/pkg/tlsconf"
 )
@@ -31,8 +31,8 @@ type environment struct {
 	tls     *tls.Config
 	student string // the topic of the student whose folder it is; empty with an administrator's folder
 
-	embedded *embedded.Cluster // nil on another cluster
-	ca       *issuer.CA        // of the embedded cluster
+	embedded *broker.Cluster // nil on another cluster
+	ca       *issuer.CA      // of the embedded cluster
 }
 
 // newEnvironment returns the cluster for a test. At the end, an embedded one is closed.
@@ -44,7 +44,7 @@ func newEnvironment(t *testing.T) (e environment) {
 	case folder != "":
 		err = e.useFolder(folder)
 	default:
-		if e, err = startEmbedded(embedded.Config{}, true); err == nil {
+		if e, err = startEmbedded(broker.Config{}, true); err == nil {
 			t.Cleanup(e.embedded.Close)
 		}
 	}
@@ -55,14 +55,14 @@ func newEnvironment(t *testing.T) (e environment) {
 }
 
 // startEmbedded starts a cluster, and makes the authority that issues the credentials for it.
-func startEmbedded(config embedded.Config, secure bool) (e environment, err error) {
+func startEmbedded(config broker.Config, secure bool) (e environment, err error) {
 	if e.ca, err = issuer.New("tkafka test authority", 24*time.Hour); err != nil {
 		return e, err
 	}
 	if secure {
 		config.CA = e.ca
 	}
-	e.embedded, err = embedded.Start(config)
+	e.embedded, err = broker.Start(config)
 	if err == nil {
 		e.brokers = e.embedded.Brokers()
 	}

@@ -1,4 +1,4 @@
-package embedded_test
+package broker_test
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"tkafka/pkg/embedded"
-	"tkafka/pkg/issuer"
+	"tkafka/pkg/lab/broker"
+	"tkafka/pkg/lab/issuer"
 	"tkafka/pkg/tlsconf"
 )
 
@@ -21,7 +21,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cluster, err := embedded.Start(embedded.Config{CA: ca, Topics: []string{"client60"}})
+	cluster, err := broker.Start(broker.Config{CA: ca, Topics: []string{"client60"}})
 	if err != nil {
 		log.Fatal(err)
 	}

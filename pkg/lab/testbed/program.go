@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"tkafka/pkg/process"
+	"tkafka/pkg/lab/process"
 )
 
 // leaveTime is how long a program may take to end after a signal, or after the end of its input.

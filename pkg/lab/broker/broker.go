@@ -1,10 +1,10 @@
-// Package embedded runs a Kafka cluster inside the process: for classroom/cluster, the judge and the tests.
+// Package broker runs a Kafka cluster inside the process: for classroom/cluster, the judge and the tests.
 // Its brokers are those of kfake. They listen on loopback, over mutual TLS if you ask for it.
 //
 // The cluster is for teaching, not for production. It stores topics, groups and committed offsets as real
 // brokers do, but there is no replication, and nothing is promised about durability. Do not measure the
 // speed of Kafka with it. A client that may connect can end the process: CONTRIBUTING.md lists how.
-package embedded
+package broker
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"tkafka/pkg/issuer"
+	"tkafka/pkg/lab/issuer"
 )
 
 // DefaultPartitions is how many partitions a topic of the course has.
