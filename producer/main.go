@@ -34,22 +34,23 @@ func produce(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // mutual TLS
+	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // for mutual TLS
 	if err != nil {
-		return found.WithSource(err)
+		return found.WithSource(err) // it also names the setting: a flag, a variable, a file
 	}
 
 	client, err := kgo.NewClient( // the comments name the options of other Kafka clients
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
 		kgo.ClientID("producer"),          // client.id: the live page shows it
-		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
+		kgo.AlwaysRetryEOF(),              // try again if a broker closes the connection
 		kgo.DefaultProduceTopic(topic),
-		kgo.RequiredAcks(kgo.AllISRAcks()),                // acks=all: wait for all copies
+		kgo.RequiredAcks(kgo.AllISRAcks()),                // acks=all: all copies that are in sync
 		kgo.RecordDeliveryTimeout(2*time.Minute),          // delivery.timeout.ms
-		kgo.MaxBufferedBytes(32<<20),                      // buffer.memory; Produce waits if full
+		kgo.MaxBufferedBytes(32<<20),                      // buffer.memory: 32 MB may wait
 		kgo.ProducerBatchCompression(kgo.NoCompression()), // compression.type=none
-		// batch.size: messages without a key fill 1 MB for one partition, and then for another one.
+		// batch.size: without a key, 1 MB goes to one partition, and the next 1 MB to another one.
+		// true: take the one where the least waits. true, nil: a key decides, by Kafka's own hash.
 		kgo.RecordPartitioner(kgo.UniformBytesPartitioner(1<<20, true, true, nil)),
 		kgo.WithHooks(cluster.Reporter()), // prints which brokers are unreachable
 	)
@@ -58,28 +59,29 @@ func produce(ctx context.Context, args []string) error {
 	}
 	defer client.Close()
 	if err := cluster.Check(ctx, client, topic); err != nil {
-		return found.WithSource(err) // no broker answers, or we may not write to the topic
+		return found.WithSource(err) // no broker answers, or no right to write to the topic
 	}
 
 	// Produce puts a message into a buffer and returns. The client sends it with others, and calls
 	// the function when the brokers have stored it, or when they refuse it.
-	answers, sent := cluster.NewAnswers(client), 0
-	sending := cli.Grace(ctx, time.Second)     // Ctrl-C leaves a second for the last answers
-	for number, line := range cli.Lines(ctx) { // until Ctrl-D or Ctrl-C
+	answers, sent := cluster.NewAnswers(client), 0 // counts what is delivered, and what is sent
+	late := cli.Grace(ctx, time.Second)            // a context that ends a second after Ctrl-C
+	for number, line := range cli.Lines(ctx) {     // until Ctrl-D or Ctrl-C
 		message := &kgo.Record{Value: line}
 		if *key != "" {
 			message.Key = []byte(*key)
 		}
-		client.Produce(sending, message, func(message *kgo.Record, err error) {
+		client.Produce(late, message, func(message *kgo.Record, err error) {
 			if err == nil && cli.Typing {
 				cli.Say("partition %d, offset %d", message.Partition, message.Offset)
 			}
 			answers.Add(number, message, err)
 		})
-		if sent++; cli.Typing {
-			client.Flush(sending) // send it now, and wait for the answer before the next line
+		sent++
+		if cli.Typing {
+			client.Flush(late) // send it now, and wait for the answer before the next line
 		}
 	}
-	client.Flush(sending) // wait for all answers
+	client.Flush(late) // wait for all answers
 	return answers.Result(sent)
 }

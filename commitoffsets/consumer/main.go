@@ -41,26 +41,26 @@ func consume(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // mutual TLS
+	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // for mutual TLS
 	if err != nil {
-		return found.WithSource(err)
+		return found.WithSource(err) // it also names the setting: a flag, a variable, a file
 	}
 
 	cli.Say("new group %s, without committed offsets", name)
-	client, err := kgo.NewClient( // joins the group; the comments name the options elsewhere
+	client, err := kgo.NewClient( // the comments name the options of other Kafka clients
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
 		kgo.ClientID("consumer"),          // client.id: the live page shows it
-		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
+		kgo.AlwaysRetryEOF(),              // try again if a broker closes the connection
 		kgo.ConsumeTopics(topic),
 		kgo.ConsumerGroup(name),                // group.id
 		kgo.ConsumeResetOffset(reset),          // auto.offset.reset=earliest or latest
 		kgo.Balancers(kgo.RangeBalancer()),     // partition.assignment.strategy=range
-		kgo.FetchMaxWait(500*time.Millisecond), // fetch.max.wait.ms: new partitions wait
+		kgo.FetchMaxWait(500*time.Millisecond), // fetch.max.wait.ms, if nothing is new
 		kgo.AutoCommitMarks(),                  // enable.auto.commit: only what is marked
-		kgo.BlockRebalanceOnPoll(),             // partitions move only in AllowRebalance
-		kgo.OnPartitionsLost(group.Lost),       // without a commit, so messages come again
-		kgo.OnPartitionsAssigned(group.Begin),  // commits where a new group begins
+		kgo.BlockRebalanceOnPoll(),             // no rebalance before AllowRebalance
+		kgo.OnPartitionsLost(group.Lost),       // removed without a commit
+		kgo.OnPartitionsAssigned(group.Begin),  // prints our partitions
 		kgo.WithHooks(cluster.Reporter()),      // prints which brokers are unreachable
 	)
 	if err != nil {
@@ -68,13 +68,13 @@ func consume(ctx context.Context, args []string) error {
 	}
 	defer group.Leave(client) // commits what is marked, and leaves the group
 	if err := cluster.Check(ctx, client, topic); err != nil {
-		return found.WithSource(err) // no broker answers, or we may not read the topic
+		return found.WithSource(err) // no broker answers, or there is no right to read the topic
 	}
 
 	for printed := 0; printed < *count; {
-		fetches := client.PollRecords(ctx, *count-printed) // waits for messages, at most so many
+		fetches := client.PollRecords(ctx, *count-printed) // waits; at most so many messages
 		if err := cluster.Fatal(ctx, fetches); err != nil {
-			return err // Ctrl-C, or an error that does not go away with time
+			return err // Ctrl-C, or a permanent error
 		}
 		for message := range fetches.RecordsAll() {
 			out.Print(message)

@@ -1,6 +1,6 @@
 // Consumercommit prints one message at a time, stores it, and only then commits it.
 //
-// Each message is stored at least once: stop it before it commits, and the message comes again.
+// Each message is stored at least once: if the program stops before it commits, it comes again.
 //
 //	go run ./commitoffsets/consumercommit client60 client60_group --store-time 5s
 package main
@@ -32,38 +32,38 @@ func consume(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // mutual TLS
+	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // for mutual TLS
 	if err != nil {
-		return found.WithSource(err)
+		return found.WithSource(err) // it also names the setting: a flag, a variable, a file
 	}
 
-	client, err := kgo.NewClient( // joins the group; the comments name the options elsewhere
+	client, err := kgo.NewClient( // the comments name the options of other Kafka clients
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
 		kgo.ClientID("consumercommit"),    // client.id: the live page shows it
-		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
+		kgo.AlwaysRetryEOF(),              // try again if a broker closes the connection
 		kgo.ConsumeTopics(topic),
 		kgo.ConsumerGroup(name),                           // group.id
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // auto.offset.reset=earliest
 		kgo.Balancers(kgo.RangeBalancer()),                // partition.assignment.strategy=range
-		kgo.FetchMaxWait(500*time.Millisecond),            // fetch.max.wait.ms: new partitions wait
+		kgo.FetchMaxWait(500*time.Millisecond),            // fetch.max.wait.ms, if nothing is new
 		kgo.DisableAutoCommit(),                           // enable.auto.commit=false
-		kgo.BlockRebalanceOnPoll(),                        // partitions move only in AllowRebalance
+		kgo.BlockRebalanceOnPoll(),                        // no rebalance while we store
 		kgo.OnPartitionsAssigned(group.Begin),             // prints our partitions
 		kgo.WithHooks(cluster.Reporter()),                 // prints which brokers are unreachable
 	)
 	if err != nil {
 		return err
 	}
-	defer group.Leave(client)
+	defer group.Leave(client) // the other members get our partitions at once
 	if err := cluster.Check(ctx, client, topic); err != nil {
-		return found.WithSource(err) // no broker answers, or we may not read the topic
+		return found.WithSource(err) // no broker answers, or there is no right to read the topic
 	}
 
 	for {
 		fetches := client.PollRecords(ctx, 1) // waits for one message
 		if err := cluster.Fatal(ctx, fetches); err != nil {
-			return err // Ctrl-C, or an error that does not go away with time
+			return err // Ctrl-C, or a permanent error
 		}
 		for message := range fetches.RecordsAll() {
 			if err := store(ctx, out, message); err != nil {
@@ -71,8 +71,8 @@ func consume(ctx context.Context, args []string) error {
 			}
 			if err := client.CommitRecords(ctx, message); err == nil {
 				out.Println("Message committed")
-			} else if err := group.NotCommitted(message, err); err != nil {
-				return err
+			} else if fatal := group.NotCommitted(message, err); fatal != nil {
+				return fatal
 			}
 		}
 		client.AllowRebalance() // partitions may move now
@@ -86,5 +86,5 @@ func store(ctx context.Context, out *cli.Printer, message *kgo.Record) error {
 	if err := cli.Pause(ctx, *storeTime); err != nil {
 		return err
 	}
-	return out.Println("End Storing") // or the error of a line before
+	return out.Println("End Storing") // or the first error of out
 }

@@ -2,9 +2,9 @@
 //
 // Start it twice: each member gets eight of sixteen partitions. A message reaches the member that
 // has its partition, and no other. Stop one, and the other takes over. The range strategy assigns
-// neighbouring partitions, and members in other languages can use it, too.
+// partitions in a row, and members in other languages can use it, too.
 //
-//	go run ./consumergroup/consumer client60 client60_group
+//	go run ./consumergroup/consumer client60 client60_members
 package main
 
 import (
@@ -28,7 +28,7 @@ var (
 )
 
 func main() {
-	cli.Run("<topic> [group=consumer_group_1]", "Prints the messages of our partitions.", consume)
+	cli.Run("<topic> [group=consumer_group_1]", "Prints the messages of its partitions.", consume)
 }
 
 func consume(ctx context.Context, args []string) error {
@@ -37,32 +37,32 @@ func consume(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // mutual TLS
+	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // for mutual TLS
 	if err != nil {
-		return found.WithSource(err)
+		return found.WithSource(err) // it also names the setting: a flag, a variable, a file
 	}
 
-	client, err := kgo.NewClient( // joins the group; the comments name the options elsewhere
+	client, err := kgo.NewClient( // the comments name the options of other Kafka clients
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
 		kgo.ClientID("consumer"),          // client.id: the live page shows it
-		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
+		kgo.AlwaysRetryEOF(),              // try again if a broker closes the connection
 		kgo.ConsumeTopics(topic),
 		kgo.ConsumerGroup(name),                         // group.id
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
 		kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
-		kgo.FetchMaxWait(500*time.Millisecond),          // fetch.max.wait.ms: new partitions wait
-		kgo.HeartbeatInterval(500*time.Millisecond),     // heartbeat.interval.ms, to see rebalances
+		kgo.FetchMaxWait(500*time.Millisecond),          // fetch.max.wait.ms, if nothing is new
+		kgo.HeartbeatInterval(500*time.Millisecond),     // heartbeat.interval.ms, short
 		kgo.AutoCommitMarks(),                           // enable.auto.commit: only what is marked
-		kgo.BlockRebalanceOnPoll(),                      // partitions move only in AllowRebalance
+		kgo.BlockRebalanceOnPoll(),                      // no rebalance before AllowRebalance
 		// A rebalance takes all partitions away from all members, and then assigns them again.
 		kgo.OnPartitionsRevoked(
-			func(ctx context.Context, client *kgo.Client, lost map[string][]int32) {
+			func(ctx context.Context, client *kgo.Client, revoked map[string][]int32) {
 				err := client.CommitMarkedOffsets(ctx) // the next member continues at these offsets
-				group.Revoked(lost[topic], err)        // prints the partitions that we had
+				group.Revoked(revoked[topic], err)     // prints the partitions that we had
 			}),
-		kgo.OnPartitionsLost(group.Lost),      // without a commit, so messages come again
-		kgo.OnPartitionsAssigned(group.Begin), // commits where a new group begins
+		kgo.OnPartitionsLost(group.Lost),      // removed without a commit
+		kgo.OnPartitionsAssigned(group.Begin), // commits where we begin, and prints it
 		kgo.WithHooks(cluster.Reporter()),     // prints which brokers are unreachable
 	)
 	if err != nil {
@@ -70,13 +70,13 @@ func consume(ctx context.Context, args []string) error {
 	}
 	defer group.Leave(client) // the other members get our partitions at once
 	if err := cluster.Check(ctx, client, topic); err != nil {
-		return found.WithSource(err) // no broker answers, or we may not read the topic
+		return found.WithSource(err) // no broker answers, or there is no right to read the topic
 	}
 
 	for {
 		fetches := client.PollFetches(ctx) // waits for messages of our partitions
 		if err := cluster.Fatal(ctx, fetches); err != nil {
-			return err // Ctrl-C, or an error that does not go away with time
+			return err // Ctrl-C, or a permanent error
 		}
 		for message := range fetches.RecordsAll() {
 			out.Print(message)

@@ -1,7 +1,7 @@
 // Share is a member of a share group (KIP-932). Its members share the messages, not the partitions.
 //
-// A broker locks each message for one member. If the member releases it, or if its lock ends, it
-// comes again, perhaps to another member. More members than partitions help, but order is lost.
+// A broker locks each message for one member. If the member releases it, or if its lock ends, the
+// message comes again. More members than partitions help, but the messages have no order.
 //
 //	go run ./consumergroup/share client60 client60_share --fail broken
 package main
@@ -24,7 +24,7 @@ import (
 
 var (
 	flags     = settings.AddFlags() // --brokers, --auth
-	storeTime = pflag.Duration("store-time", time.Second, "time to store a message")
+	storeTime = pflag.Duration("store-time", time.Second, "how long it takes to store a message")
 	fail      = pflag.String("fail", "", "a message with this `word` cannot be stored")
 )
 
@@ -37,22 +37,22 @@ func consume(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // mutual TLS
+	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn) // for mutual TLS
 	if err != nil {
-		return found.WithSource(err)
+		return found.WithSource(err) // it also names the setting: a flag, a variable, a file
 	}
 
-	var refused error             // the answer of a broker to the last acknowledgement
-	client, err := kgo.NewClient( // joins the group; the comments name the options elsewhere
+	var refused error             // why a broker has refused our last answer
+	client, err := kgo.NewClient( // the comments name the options of other Kafka clients
 		kgo.SeedBrokers(found.Brokers...), // bootstrap.servers
 		kgo.DialTLSConfig(security),       // security.protocol=SSL, ssl.keystore.location
 		kgo.ClientID("share"),             // client.id: the live page shows it
-		kgo.AlwaysRetryEOF(),              // retries, also while a broker starts or stops
+		kgo.AlwaysRetryEOF(),              // try again if a broker closes the connection
 		kgo.ConsumeTopics(topic),
 		kgo.ShareGroup(name),                   // group.id
-		kgo.ShareMaxRecords(1),                 // max.poll.records: lock one message at a time,
-		kgo.ShareMaxRecordsStrict(),            // share.acquire.mode=record_limit: really only one
-		kgo.FetchMaxWait(200*time.Millisecond), // fetch.max.wait.ms: FlushAcks waits as long
+		kgo.ShareMaxRecords(1),                 // max.poll.records: lock one message at a time
+		kgo.ShareMaxRecordsStrict(),            // share.acquire.mode=record_limit: not a batch
+		kgo.FetchMaxWait(200*time.Millisecond), // fetch.max.wait.ms: FlushAcks may wait so long
 		kgo.KeepRetryableFetchErrors(),         // so that we notice when somebody deletes the topic
 		kgo.ShareAckCallback(func(_ *kgo.Client, r kgo.ShareAckResults) { refused = r.Error() }),
 		kgo.WithHooks(cluster.Reporter(), group.Joining(name)), // prints "unreachable" and "joined"
@@ -60,22 +60,22 @@ func consume(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer group.Leave(client) // releases the message that we hold
+	defer group.Leave(client) // the other members get our messages at once
 	if err := cluster.Check(ctx, client, topic); err != nil {
-		return found.WithSource(err) // no broker answers, or we may not read the topic
+		return found.WithSource(err) // no broker answers, or there is no right to read the topic
 	}
 
 	late := cli.Grace(ctx, time.Second) // to release a message after Ctrl-C
 	for {
 		fetches := client.PollRecords(ctx, 1) // waits for a message, and locks it for us
 		if err := cluster.Fatal(ctx, fetches); err != nil {
-			return err // Ctrl-C, or an error that does not go away with time
+			return err // Ctrl-C, or a permanent error
 		}
 		for message := range fetches.RecordsAll() {
 			out.Print(message)
-			err := errors.Join(out.Flush(), cli.Pause(ctx, *storeTime)) // to store takes some time
+			err := errors.Join(out.Flush(), cli.Pause(ctx, *storeTime)) // prints and waits
 			status := kgo.AckAccept                                     // nobody gets it again
-			if err != nil || *fail != "" && bytes.Contains(message.Value, []byte(*fail)) {
+			if err != nil || (*fail != "" && bytes.Contains(message.Value, []byte(*fail))) {
 				status = kgo.AckRelease // it comes again, perhaps to another member
 			}
 			message.Ack(status)

@@ -4,8 +4,8 @@
 //  2. Everything else is a line on standard error: the name of the program, a colon, the text.
 //  3. An error names the file, address, topic or group, and the cause. What the user can do about it is
 //     a second line, "name: hint: ..." (see [WithHint]).
-//  4. A program ends with status 0 when its work is done, when a signal stops it, or when nobody reads its
-//     output any more. It ends with 1 when something failed, and with 2 after wrong use.
+//  4. A program ends with status 0 when its work is done, when a signal stops it and no input is left, or
+//     when nobody reads its output any more. It ends with 1 when something failed, and with 2 after wrong use.
 package cli
 
 import (
@@ -36,8 +36,8 @@ var (
 // not given. About says what the program does.
 //
 // The first Ctrl-C (SIGINT), SIGTERM or SIGHUP ends the context of the work, which then returns within three
-// seconds. The second one ends the process at once. An error that is only this end, or a reader of standard
-// output who has left, is none.
+// seconds. The second one ends the process at once. The end by a signal, and a reader of
+// standard output who has left, are no errors.
 func Run(usage, about string, work func(ctx context.Context, args []string) error) {
 	args := arguments(usage, about)
 	signal.Ignore(syscall.SIGPIPE) // a write to a reader who has left returns an error (EPIPE)

@@ -28,7 +28,7 @@ type Answers struct {
 	delivered, failed int
 }
 
-// NewAnswers begins to count. When lines wait for their answer, it prints a line.
+// NewAnswers begins to count. It prints a warning when no answer comes for three seconds.
 func NewAnswers(client *kgo.Client) *Answers {
 	a := &Answers{client: client}
 	a.quiet = time.AfterFunc(time.Hour, a.reportWaiting)
@@ -55,7 +55,7 @@ func (a *Answers) Add(number int, message *kgo.Record, err error) {
 	}
 }
 
-// reportWaiting prints that lines wait, once until the next answer.
+// reportWaiting prints that messages wait for an answer, once until the next answer.
 func (a *Answers) reportWaiting() {
 	if waiting := a.client.BufferedProduceRecords(); waiting > 0 {
 		cli.Say("%s without an answer for %v; the client tries again", messages(int(waiting)), quietTime)
@@ -65,7 +65,7 @@ func (a *Answers) reportWaiting() {
 	}
 }
 
-// Result prints how many lines are delivered. Its error is that some are not.
+// Result prints how many messages are delivered. It returns an error if some are not.
 func (a *Answers) Result(sent int) error {
 	a.quiet.Stop()
 	a.mu.Lock()

@@ -26,7 +26,7 @@ import (
 const checkTime = 4 * time.Second
 
 // Check asks the brokers for the topic. It fails with a hint if none of them answers, if there is no such
-// topic, or if the client has no right to produce to it or to consume it. Without a topic, a broker must answer.
+// topic, or if the client has no right to use the topic or its group. If topic is empty, one answer is enough.
 // It takes four seconds at most. An error about the addresses contains [settings.ErrBrokers].
 func Check(ctx context.Context, client *kgo.Client, topic string) error {
 	asked := ctx
@@ -197,7 +197,7 @@ func visible(ctx context.Context, client *kgo.Client) string {
 }
 
 // Open makes a client for the settings, and checks the topic. It is for the tools: the programs of the
-// tutorial do the same in the open.
+// tutorial show these lines in their main.go.
 func Open(ctx context.Context, found *settings.Settings, topic string, options ...kgo.Opt) (*kgo.Client, error) {
 	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 var reported string // the last error that Fatal reported
 
 // Fatal returns the error that ends a consumer: the end of ctx, or an error that does not go away with time.
-// It prints other errors, once, and the client tries again.
+// The client tries again after other errors: Fatal prints those that are not expected, once, and waits 250 ms.
 func Fatal(ctx context.Context, fetches kgo.Fetches) error {
 	for _, failed := range fetches.Errors() {
 		var session *kgo.ErrGroupSession

@@ -27,7 +27,7 @@ var refused int // how often the group has refused the commit of Begin, one time
 // line is printed by the group.
 //
 // Without the commit, a member with auto.offset.reset=latest looks for the end of a partition at each rebalance
-// until its first commit there, and skips what came in between. The consumer of Apache Kafka commits it, too.
+// until its first commit there, and skips what came in between. The consumer of Apache Kafka commits this offset, too.
 func Begin(ctx context.Context, client *kgo.Client, ours map[string][]int32) {
 	for topic, partitions := range ours {
 		last := ""

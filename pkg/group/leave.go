@@ -35,12 +35,12 @@ func Leave(client *kgo.Client) {
 	}
 	var kafka *kerr.Error
 	if err != nil && !errors.As(err, &kafka) { // a broker only answers that we are not a member any more
-		cli.Say("cannot leave the group, because no broker answers; it removes this member after 45 s")
+		cli.Say("cannot leave the group, because no broker answers; it removes this member later (session.timeout.ms)")
 	}
 }
 
-// NotStored prints that a message comes again, because Ctrl-C or output that fails has stopped the program. It
-// returns the error that ends the program.
+// NotStored returns the error that ends the program, because Ctrl-C or output that fails has stopped it. After
+// Ctrl-C, which is no error, it prints that the message comes again.
 func NotStored(message *kgo.Record, err error) error {
 	err = fmt.Errorf("%s is not committed and comes again: %w", placeOf(message), err)
 	if errors.Is(err, context.Canceled) {

@@ -14,7 +14,7 @@ import (
 	"tkafka/pkg/cluster"
 )
 
-// Acknowledged prints what became of the message: whether a broker has accepted it, or gives it to somebody again.
+// Acknowledged prints what became of the message: whether it is accepted, or is delivered again.
 func Acknowledged(message *kgo.Record, status kgo.AckStatus, flushed error, refused *error) {
 	place, err := placeOf(message), flushed
 	if err == nil { // otherwise the callback may still write it
@@ -32,7 +32,7 @@ func Acknowledged(message *kgo.Record, status kgo.AckStatus, flushed error, refu
 	}
 }
 
-// Joining is for kgo.WithHooks. It prints a line when the member of a share group gets messages.
+// Joining is for kgo.WithHooks. It prints a line when the member of a share group can get messages.
 func Joining(name string) kgo.Hook { return &joining{name: name, fetched: make(map[int32]bool)} }
 
 type joining struct {

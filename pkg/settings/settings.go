@@ -63,7 +63,7 @@ func AddFlags() *Flags {
 	}
 }
 
-// Find finds the settings, when the command line is read. It prints a warning for each line of the
+// Find finds the settings. Call it after the command line is parsed, as cli.Run does. It prints a warning for each line of the
 // properties that it does not understand.
 func (f *Flags) Find() (*Settings, error) {
 	folder := cmp.Or(from(*f.auth, "--auth"), from(os.Getenv("KAFKA_AUTH"), "KAFKA_AUTH"))

@@ -1,10 +1,12 @@
 // Package tlsconf turns a folder of Kafka credentials into the client's side of mutual TLS.
 //
-// The folder holds two files. By [CAFile] the client checks the brokers, by [KeystoreFile] the brokers
-// check the client: the name in its certificate is the user whose rights (ACLs) count.
-// To a client in Java these are ssl.truststore.location, where the authority's certificate is in a
-// keystore too, and ssl.keystore.location; to one built on librdkafka ssl.ca.location and
-// ssl.keystore.location.
+// Load reads two files of the folder. With [CAFile], the client checks the brokers. With [KeystoreFile], the
+// brokers check the client, and look for the rights (ACLs) of the name in its certificate. Other clients
+// name them in these options:
+//
+//	                Java                      librdkafka (Python, Rust, kcat)
+//	[CAFile]        ssl.truststore.location   ssl.ca.location
+//	[KeystoreFile]  ssl.keystore.location     ssl.keystore.location
 package tlsconf
 
 import (
@@ -33,8 +35,8 @@ const (
 //
 // An error is one line that names the file and the cause. Its method Hint() string returns what the
 // user can do about it. It contains [ErrPassword] if the password is wrong and [io/fs.ErrNotExist]
-// if a file is missing. An expired certificate, which only a broker can judge, and a keystore that other
-// users may read are no errors: Load calls warn with each of them. Warn may be nil.
+// if a file is missing. Load only warns about an expired certificate, which a broker must judge, and
+// about a keystore that other users can read. Warn may be nil.
 //
 // A connection to a broker that the client does not accept fails with a [*BrokerError].
 func Load(dir, password string, warn func(flaw error)) (*tls.Config, error) {
