@@ -28,7 +28,7 @@ func Acknowledged(message *kgo.Record, status kgo.AckStatus, flushed error, refu
 	case status == kgo.AckAccept:
 		cli.Say("%s is accepted", place)
 	default:
-		cli.Say("%s is released and comes again, at most five times", place)
+		cli.Say("%s is released, so it is delivered again (five times at most)", place)
 	}
 }
 
