@@ -31,6 +31,10 @@ import (
 //
 // TKAFKA_CHURN=100 performs a hundred rounds.
 func TestChurn(t *testing.T) {
+	for _, name := range []string{"KAFKA_AUTH", "KAFKA_BROKERS", "KAFKA_KEYSTORE_PASSWORD"} {
+		t.Setenv(name, "") // restores it after the test
+		os.Unsetenv(name)
+	}
 	rounds, err := strconv.Atoi(cmp.Or(os.Getenv("TKAFKA_CHURN"), "4"))
 	if err != nil {
 		t.Fatal(err)

@@ -186,6 +186,9 @@ func (page *tab) shot(t *testing.T, name string, width, height float64) {
 	params := cdppage.CaptureScreenshotParams{Clip: &cdppage.Viewport{Width: width, Height: height, Scale: 1}, CaptureBeyondViewport: new(true)}
 	shot, err := chromedp.Call(page.ctx, cdppage.CaptureScreenshot, params)
 	if err == nil {
+		err = os.MkdirAll(folder, 0o755)
+	}
+	if err == nil {
 		err = os.WriteFile(filepath.Join(folder, name+".png"), shot.Data, 0o644)
 	}
 	if err != nil {
