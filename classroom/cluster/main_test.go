@@ -43,8 +43,9 @@ func TestRetention(t *testing.T) {
 			t.Fatal(err)
 		}
 		for partition, age := range []time.Duration{0, retention / 2, retention * 2} {
-			message := &kgo.Record{Topic: "t", Partition: int32(partition), Timestamp: time.Now().Add(-age)}
-			if err := client.ProduceSync(t.Context(), message, message).FirstErr(); err != nil {
+			message := kgo.Record{Topic: "t", Partition: int32(partition), Timestamp: time.Now().Add(-age)}
+			again := message // the client writes into each record
+			if err := client.ProduceSync(t.Context(), &message, &again).FirstErr(); err != nil {
 				t.Fatal(err)
 			}
 		}
