@@ -31,7 +31,7 @@ type Observer struct {
 // the client, and makes another client with the same options. It survives the loss of brokers and of rights:
 // Picture.Trouble describes the loss, and there are events Lost and Back.
 func Start(ctx context.Context, client *kgo.Client, topic string) (*Observer, error) {
-	own, err := kgo.NewClient(slices.Concat(client.Opts(), readOptions(topic), []kgo.Opt{
+	own, err := kgo.NewClient(slices.Concat(client.Opts(), readOptions, []kgo.Opt{
 		kgo.RequestRetries(2), // the next round asks again
 		kgo.RetryTimeout(time.Second),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
@@ -51,7 +51,11 @@ func Start(ctx context.Context, client *kgo.Client, topic string) (*Observer, er
 			began := time.Now()
 			answer := ask.ask(ctx, w.watched())
 			if ctx.Err() == nil {
-				o.show(w.draw(answer, time.Now()))
+				picture := w.draw(answer, time.Now())
+				if w.started {
+					w.messages.follow(own, picture.Topic)
+				}
+				o.show(picture)
 			}
 			cli.Pause(ctx, o.pause()-time.Since(began))
 		}

@@ -21,19 +21,29 @@ const (
 	farBehind    = 5000
 )
 
-// readOptions are the options of a client that reads what arrives from now on, without a group: it commits nothing.
-func readOptions(topic string) []kgo.Opt {
-	return []kgo.Opt{
-		kgo.ConsumeTopics(topic),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
-		kgo.FetchMaxBytes(1 << 20), kgo.FetchMaxPartitionBytes(256 << 10), kgo.MaxDecompressBatchBytes(8 << 20),
-	}
+// readOptions are the options of a client that reads without a group, so it commits nothing.
+var readOptions = []kgo.Opt{
+	kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
+	kgo.FetchMaxBytes(1 << 20), kgo.FetchMaxPartitionBytes(256 << 10), kgo.MaxDecompressBatchBytes(8 << 20),
 }
 
 // reader has the messages that have arrived since the last round.
 type reader struct {
+	follows int // partitions
+
 	mu       sync.Mutex
 	messages []Message
+}
+
+// follow begins to read new partitions where they end in the picture. So no later message is missing.
+func (r *reader) follow(client *kgo.Client, topic Topic) {
+	ends := make(map[int32]kgo.Offset)
+	for ; r.follows < len(topic.Partitions); r.follows++ {
+		ends[int32(r.follows)] = kgo.NewOffset().At(topic.Partitions[r.follows].End)
+	}
+	if len(ends) > 0 {
+		client.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic.Name: ends})
+	}
 }
 
 // run reads until ctx ends. If it is far behind, or a batch is too large, it continues at the end of the partition.
