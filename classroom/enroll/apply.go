@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -93,7 +94,11 @@ func (a *admin) makeTopics(ctx context.Context, topics []string) (failed int, er
 		return 0, fmt.Errorf("topics: %w", refusal(err))
 	}
 	replicas := min(mostReplicas, len(metadata.Brokers))
-	made, existed := 0, 0
+	made, existing := 0, []string(nil)
+	failedWith := func(topic string, err error) {
+		failed++
+		cli.Warn(fmt.Errorf("topic %s: %w", topic, err))
+	}
 	// All topics, because a broker may still know a topic that has just been deleted.
 	for some := range slices.Chunk(topics, topicsAtOnce) {
 		responses, err := a.CreateTopics(ctx, partitions, int16(replicas), nil, some...)
@@ -101,22 +106,33 @@ func (a *admin) makeTopics(ctx context.Context, topics []string) (failed int, er
 			return failed, fmt.Errorf("topics: made %s: %w", cli.Count(made), refusal(err))
 		}
 		for _, response := range responses.Sorted() {
-			err := refusal(response.Err)
-			switch {
+			switch err := refusal(response.Err); {
 			case err == nil:
 				made++
-				continue
 			case errors.Is(err, kerr.TopicAlreadyExists):
-				existed++
-				err = flawOf(metadata.Topics[response.Topic], len(metadata.Brokers))
-			}
-			if err != nil {
-				failed++
-				cli.Warn(fmt.Errorf("topic %s: %w", response.Topic, err))
+				existing = append(existing, response.Topic)
+			default:
+				failedWith(response.Topic, err)
 			}
 		}
 	}
-	cli.Say("topics: made %s with %d replicas, %s existed", cli.Count(made), replicas, cli.Count(existed))
+	for range 50 { // another broker may not know a new topic yet
+		if len(existing) == 0 {
+			break
+		}
+		if metadata, err = a.Metadata(fresh(ctx), existing...); err != nil {
+			return failed, fmt.Errorf("topics: %w", refusal(err))
+		}
+		if metadata.Topics.Error() == nil || cli.Pause(ctx, 100*time.Millisecond) != nil {
+			break
+		}
+	}
+	for _, topic := range existing {
+		if err := flawOf(metadata.Topics[topic], len(metadata.Brokers)); err != nil {
+			failedWith(topic, err)
+		}
+	}
+	cli.Say("topics: made %s with %d replicas, %s existed", cli.Count(made), replicas, cli.Count(len(existing)))
 	return failed, nil
 }
 
