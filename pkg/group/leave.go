@@ -24,7 +24,7 @@ func Leave(client *kgo.Client) {
 	err := client.LeaveGroupContext(ctx)
 	if id, _ := client.GroupMetadata(); errors.Is(err, context.DeadlineExceeded) && id != "" {
 		// The client waits for the end of a rebalance, up to 45 seconds if a member was killed. It joins no
-		// other one. So tell the group that this member is gone.
+		// other one. So report to the group that this member is gone.
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		request := kmsg.NewPtrLeaveGroupRequest()
@@ -50,7 +50,7 @@ func NotStored(message *kgo.Record, err error) error {
 }
 
 // NotCommitted prints that the commit of a message failed. It returns the error if that ends the loop: Ctrl-C, or a
-// right that is missing. Otherwise the loop goes on. If the group has removed this member, the client joins it
+// right that is missing. Otherwise the loop continues. If the group has removed this member, the client joins it
 // again, and the message comes again. If no broker answers, the commit of a later message includes this one.
 func NotCommitted(message *kgo.Record, err error) error {
 	reason := cluster.Explain(err, "topic "+message.Topic)
