@@ -93,6 +93,8 @@ func TestWrongPages(t *testing.T) {
 		"other digits":    {console("$ echo 12", "34"), `it printed "12"`},
 		"another line":    {console("$ printf 'a\\nb\\n'", "b"), `it printed "a"`},
 		"one line more":   {console("$ printf 'a\\nb\\n'", "a", "$ true"), `it printed "b"`},
+		"no line end":     {console("$ printf a"), `"a" has no end`},
+		"cut by Ctrl-C":   {console("$ sh -c 'trap exit INT; printf a\\\\nb; sleep 60'", "a", "^C"), ""},
 		"one line less":   {console("$ echo a", "a", "b"), "the command ended"},
 		"status":          {console("$ echo a; false", "a", "$ true"), "status 1"},
 		"change":          {change("-two()", "+three()") + "Change it back.\n", ""},

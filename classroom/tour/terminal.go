@@ -63,8 +63,9 @@ func (t *terminal) enter(keys string) error {
 
 var (
 	// next matches the next line, or a prompt at the end of what is printed. In a line the program may have
-	// erased something: a prompt, or a number of messages.
-	next = regexp.MustCompile(`^(?:.*\r\x1b\[K|\^C|(?:\x1b\[[0-9;?]*[a-z])+)?(?:(?:> )?(.*?)\r?\n|(> |` + shellPrompt + `)(?:(\d+) )?$)`)
+	// erased something: a prompt, or a number of messages. The prompt of the shell may follow a line without an
+	// end: at Ctrl-C, a terminal drops what it has not shown yet.
+	next = regexp.MustCompile(`^(?:.*\r\x1b\[K|\^C|(?:\x1b\[[0-9;?]*[a-z])+)?(?:(?:> )?(.*?)\r?\n|(> )$|(.*)` + shellPrompt + `(\d+) $)`)
 	// slow matches lines of a slow machine, empty ones, and the identifier of a container.
 	slow = regexp.MustCompile(`^$|^go: downloading |: waiting for |^[0-9a-f]{64}$`)
 	// older also matches a line that comes if the topic has older messages.
@@ -92,12 +93,17 @@ func (t *terminal) await(ctx context.Context, prompt string, wanted *regexp.Rege
 		if r.err != nil {
 			return fmt.Errorf("terminal %s: nothing else came within %v; behind the line %q it printed %q", t.name, lineTime, t.line, t.Stdout.Unmatched())
 		}
-		if t.prompt = r.match[2]; t.prompt == "" {
+		cut, status := r.match[3], r.match[4]
+		if t.prompt = r.match[2]; status != "" {
+			t.prompt = shellPrompt
+		} else if t.prompt == "" {
 			t.line = r.match[1]
 		}
 		switch {
-		case r.match[3] != "" && r.match[3] != "0" && !t.stopped: // after Ctrl-C the status of go run is 1
-			return fmt.Errorf("terminal %s: the command ended with status %s; its last line was %q", t.name, r.match[3], t.line)
+		case cut != "" && !t.stopped:
+			return fmt.Errorf("terminal %s: its last line %q has no end", t.name, cut)
+		case status != "" && status != "0" && !t.stopped: // after Ctrl-C the status of go run is 1
+			return fmt.Errorf("terminal %s: the command ended with status %s; its last line was %q", t.name, status, t.line)
 		case t.prompt == shellPrompt && wanted != nil:
 			return fmt.Errorf("terminal %s: the command ended; its last line was %q", t.name, t.line)
 		case t.prompt != "":
