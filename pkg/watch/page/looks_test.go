@@ -92,6 +92,13 @@ func TestStates(t *testing.T) {
 	group.Commits[1].Offset, group.Commits[1].Fault = 99, "beyond"
 	faults.Topic.Partitions[3].Leader = -1
 	group.Commits[4].Holder = 0
+	partly := topic(4) // partition 3 has no messages
+	addGroup(partly, "partly", observer.Classic, 1)
+	for i := range 3 {
+		partly.Topic.Partitions[i].End = 7
+	}
+	commit(partly, &partly.Groups[0], 0, 7)
+	commit(partly, &partly.Groups[0], 1, 7)
 	many := topic(16)
 	addGroup(many, "crowd", observer.Consumer, 16)
 	crowd := &many.Groups[0]
@@ -117,6 +124,7 @@ func TestStates(t *testing.T) {
 				"held by nobody", "deleted"},
 			`document.querySelector('.lane .unseen').textContent`,
 			"Member 1 holds partition 0: the group committed offset 2, but 3 messages after it were deleted before the group read them."}},
+		{"partly", partly, []any{shown("#headline"), "1 member holds all 4 partitions; nothing is committed in 1 partition."}},
 		{"crowd", many, []any{shown("#cards li:last-child .held"), "no partitions: 17 members share 16",
 			shownAll("#cards li:nth-child(-n+3) .held"), []string{"partition 0, going to 0-1", "partition 1, going to none", "partition 2"}}},
 		{"share", share, []any{shown("#headline"), "2 members share the messages; nothing is committed yet."}},

@@ -9,7 +9,10 @@ export function headline(group) {
 	if (!state.version) return '';
 	if (!group) return 'No group reads this topic yet.';
 	const members = group.members.length, count = group.commits.length;
-	const lag = group.lag === 0 ? group.commits.some(c => c.offset >= 0) ? 'everything is committed' : 'nothing is committed yet' :
+	// The lag counts only the partitions with a committed offset.
+	const without = group.commits.filter((c, n) => c.offset < 0 && state.topic.partitions[n]?.end > state.topic.partitions[n]?.start).length;
+	const lag = group.lag === 0 ? group.commits.every(c => c.offset < 0) ? 'nothing is committed yet' :
+		without > 0 ? `nothing is committed in ${plural(without, 'partition')}` : 'everything is committed' :
 		group.lag === 1 ? '1 message is not committed' : `${number(group.lag)} messages are not committed`;
 	if (group.type === 'share') return `${plural(members, 'member')} share${members === 1 ? 's' : ''} the messages; ${lag}.`;
 	const held = group.commits.filter(c => c.holder).length;
