@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -19,49 +20,48 @@ var Typing = term.IsTerminal(int(os.Stdin.Fd()))
 const longest = 64 << 20
 
 // Lines yields each line of standard input with its number, counted from 1, until the input or ctx ends. The
-// bytes of a line stay as they are, without its end. At a terminal Lines shows a prompt.
+// bytes of a line stay as they are, without its end. At a terminal Lines shows a prompt. If the input cannot be
+// read, or some of it is left when ctx ends, Lines prints it, and the program ends with status 1.
 func Lines(ctx context.Context) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
-		blocks := make(chan []byte, 8) // to hand over each line alone would be slow
-		go readLines(blocks)           // nothing can interrupt a read
-		number := 0
-		defer func() {
-			if Typing {
-				Bottom("")
-			}
+		input, copied := io.Pipe()
+		end := make(chan error, 1)
+		go func() { // nothing can interrupt a read of standard input, but ctx ends a read of the pipe
+			_, err := io.Copy(copied, os.Stdin)
+			end <- err
+			copied.CloseWithError(err)
 		}()
-		for {
+		defer context.AfterFunc(ctx, func() { input.CloseWithError(ctx.Err()) })()
+		lines := bufio.NewScanner(input)
+		lines.Buffer(make([]byte, 64<<10), longest)
+
+		for number := 1; ; number++ {
 			if Typing {
 				Bottom("> ")
 			}
-			select {
-			case <-ctx.Done():
+			more := lines.Scan()
+			if Typing {
+				Bottom("")
+			}
+			err := lines.Err()
+			if ctx.Err() != nil && !more {
 				select {
-				case _, more := <-blocks:
-					if more && !Typing {
-						failInput("stopped: the input is not sent from line %s on", Count(number+1))
-					}
-				case <-time.After(100 * time.Millisecond): // there is nothing to read
-				}
-				return
-			case block, more := <-blocks:
-				if !more {
-					return
-				}
-				if Typing {
-					entered()
-				}
-				for line := range bytes.Lines(block) {
-					if ctx.Err() != nil {
-						failInput("stopped: the input is not sent from line %s on", Count(number+1))
-						return
-					}
-					number++
-					if !yield(number, bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))) {
-						return
-					}
+				case err = <-end: // not nil: there is something that nobody has read
+				case <-time.After(100 * time.Millisecond):
+					return // there is nothing to read
 				}
 			}
+			switch {
+			case ctx.Err() != nil && (more || err != nil):
+				failInput("stopped: the input is not sent from line %s on", Count(number))
+			case errors.Is(err, bufio.ErrTooLong):
+				failInput("line %s is longer than 64 MiB", Count(number))
+			case err != nil:
+				failInput("cannot read standard input: %v", err)
+			case more && yield(number, bytes.Clone(lines.Bytes())):
+				continue
+			}
+			return
 		}
 	}
 }
@@ -70,37 +70,4 @@ func Lines(ctx context.Context) iter.Seq2[int, []byte] {
 func failInput(format string, args ...any) {
 	Say(format, args...)
 	status.Store(1)
-}
-
-// readLines sends standard input in blocks of whole lines.
-func readLines(blocks chan<- []byte) {
-	defer close(blocks)
-	buffer, n := make([]byte, 64<<10), 0
-	for {
-		more, err := os.Stdin.Read(buffer[n:])
-		end := bytes.LastIndexByte(buffer[n:n+more], '\n') + 1 // before n there is none
-		if end > 0 {
-			end += n
-		}
-		n += more
-		if err != nil {
-			end = n // the last line needs no end
-		}
-		if end > 0 {
-			blocks <- bytes.Clone(buffer[:end])
-			n = copy(buffer, buffer[end:n])
-		}
-		if err == nil && n > longest {
-			err = errors.New("a line is longer than 64 MiB")
-		}
-		if err != nil {
-			if err != io.EOF {
-				failInput("cannot read standard input: %v", err)
-			}
-			return
-		}
-		if n == len(buffer) { // a long line
-			buffer = append(buffer, make([]byte, n)...)
-		}
-	}
 }

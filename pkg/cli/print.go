@@ -45,13 +45,6 @@ func Bottom(text string) {
 	bottom = text
 }
 
-// entered is for the moment after the user has typed Enter: the prompt is not on the last line any more.
-func entered() {
-	stderr.Lock()
-	defer stderr.Unlock()
-	bottom = ""
-}
-
 // erased returns the bytes that erase the bottom: go to the first column, and erase the line.
 func erased() string {
 	if bottom == "" {
