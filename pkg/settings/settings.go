@@ -102,23 +102,23 @@ func find(auth source, brokers ...source) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	if protocol := properties["security.protocol"]; protocol.name != "" && !strings.EqualFold(protocol.value, "SSL") {
+	property := func(key, otherwise string) source {
+		return cmp.Or(properties[key], source{otherwise, "the default, because " + path + " has no " + key})
+	}
+	if protocol := property("security.protocol", "SSL"); !strings.EqualFold(protocol.value, "SSL") {
 		return nil, protocol.explain(cli.WithHint(fmt.Errorf("security.protocol=%s is not supported", protocol.value),
 			"these programs use SSL, with a client certificate (mutual TLS)"))
 	}
-	password, isSet := properties["ssl.keystore.password"]
+	password := property("ssl.keystore.password", DefaultPassword)
 	if value, inEnvironment := os.LookupEnv("KAFKA_KEYSTORE_PASSWORD"); inEnvironment { // it may be empty
 		password = source{value, "KAFKA_KEYSTORE_PASSWORD"}
-	} else if !isSet {
-		password = source{DefaultPassword, "the default, because " + path + " has no ssl.keystore.password"}
 	}
 	if password.value == "" {
 		password.name += "; it is empty"
 	} else if strings.Trim(password.value, " \t\r\n\"'") != password.value {
 		password.name += "; it begins or ends with a quote, a blank or a line end"
 	}
-	addresses := cmp.Or(append(brokers, properties["bootstrap.servers"],
-		source{DefaultBrokers, "the default, because " + path + " has no bootstrap.servers"})...)
+	addresses := cmp.Or(append(brokers, property("bootstrap.servers", DefaultBrokers))...)
 	list, err := ParseBrokers(addresses.value)
 	return &Settings{folder, list, password.value, addresses, password}, addresses.explain(err)
 }
@@ -227,21 +227,12 @@ func checkFolder(folder string) error {
 		return cli.WithHint(fmt.Errorf("no credentials: %w", err),
 			`in a container, run as the owner: docker run --user "$(id -u):$(id -g)"`)
 	}
-	if info, err := os.Stat(folder); err == nil && !info.IsDir() {
-		return cli.WithHint(fmt.Errorf("no credentials: %s is a file, not a folder", folder), "use a folder with a ca.crt")
-	}
-	for _, pattern := range []string{"*/ca.crt", "*/*/ca.crt", "*.zip"} {
-		found, _ := filepath.Glob(filepath.Join(folder, pattern))
-		if len(found) == 0 {
-			continue
+	for _, pattern := range []string{"*/ca.crt", "*/*/ca.crt"} {
+		if found, _ := filepath.Glob(filepath.Join(folder, pattern)); len(found) > 0 {
+			deep := filepath.Dir(found[0])
+			return cli.WithHint(fmt.Errorf("no credentials: the files in %s must be in %s", deep, folder),
+				"move them: mv %q/* %q; or use them there: --auth %q", deep, folder, deep)
 		}
-		if pattern == "*.zip" {
-			return cli.WithHint(fmt.Errorf("no credentials: %s is not unpacked", found[0]),
-				"unpack it: unzip %q -d %q", found[0], folder)
-		}
-		deep := filepath.Dir(found[0])
-		return cli.WithHint(fmt.Errorf("no credentials: the files in %s must be in %s", deep, folder),
-			"move them: mv %q/* %q; or use them there: --auth %q", deep, folder, deep)
 	}
 	return cli.WithHint(fmt.Errorf("no credentials: no ca.crt in %s: %w", folder, fs.ErrNotExist),
 		"use the folder from the staff, or from go run ./classroom/cluster")

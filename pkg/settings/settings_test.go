@@ -125,8 +125,6 @@ func TestFindFails(t *testing.T) {
 		"too deep":            {"", m{"auth": "no", "auth/a (1)/ca.crt": ""}, `no credentials: the files in auth/a (1) must be in auth / ...mv "auth/a (1)"/* "auth"; ...--auth "auth/a (1)"`},
 		"much too deep":       {"", m{"auth": "no", "auth/a/a/ca.crt": ""}, "no credentials: the files in auth/a/a must be in auth / "},
 		"a class":             {"--auth class", m{"class/admin/ca.crt": ""}, `no credentials: the files in class/admin must be in class (from --auth) / ...--auth "class/admin"`},
-		"a file":              {"--auth auth/ca.crt", m{}, "no credentials: auth/ca.crt is a file, not a folder (from --auth) / use a folder"},
-		"a zip file":          {"", m{"auth": "no", "auth/client60.zip": ""}, `no credentials: auth/client60.zip is not unpacked / unpack it: unzip "auth/client60.zip" -d "auth"`},
 		"UTF-16":              {"", m{properties: "\xff\xfeb\x00o\x00"}, properties + ": not in UTF-8 / save it"},
 		"ISO 8859-1":          {"", m{properties: "ssl.keystore.password=\xe4"}, properties + ": not in UTF-8 / save it"},
 		"another protocol":    {"", m{properties: "\nsecurity.protocol=SASL_SSL"}, "security.protocol=SASL_SSL is not supported (from " + properties + ":2) / "},
