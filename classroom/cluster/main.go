@@ -46,11 +46,17 @@ func run(ctx context.Context, _ []string) error {
 	if len(*topics) == 0 {
 		return &cli.Misuse{Problem: "--topics names no topic"}
 	}
+	taken := make(map[string]string)
 	for _, topic := range *topics {
 		if !topicName.MatchString(topic) { // kfake does not check it
 			return &cli.Misuse{Problem: fmt.Sprintf("topic %q: a name has letters, digits, dots, underscores and hyphens, "+
 				"and begins with a letter or a digit", topic)}
 		}
+		metric := strings.ReplaceAll(topic, ".", "_") // Kafka refuses a second topic with the same one
+		if other, isTaken := taken[metric]; isTaken {
+			return &cli.Misuse{Problem: fmt.Sprintf("--topics: %s and %s are one name for Kafka (a dot is like an underscore)", other, topic)}
+		}
+		taken[metric] = topic
 	}
 	kept, err := open(*ports, *fresh)
 	if err != nil {

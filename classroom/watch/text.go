@@ -46,11 +46,11 @@ func printEvents(ctx context.Context, out io.Writer, watched *observer.Observer)
 
 // describe writes the topic, and the members and the lag of each group.
 func describe(lines *strings.Builder, picture *observer.Picture) {
-	messages := int64(0)
+	offsets := int64(0) // not messages: transactions and compaction leave offsets without one
 	for _, partition := range picture.Topic.Partitions {
-		messages += partition.End - partition.Start
+		offsets += partition.End - partition.Start
 	}
-	text := fmt.Sprintf("%d partitions, messages: %s", len(picture.Topic.Partitions), cli.Count(messages))
+	text := fmt.Sprintf("%d partitions, offsets: %s", len(picture.Topic.Partitions), cli.Count(offsets))
 	line(lines, picture.Time, picture.Topic.Name, text)
 	for _, group := range picture.Groups {
 		line(lines, picture.Time, group.Name, fmt.Sprintf("%s, members: %d, lag: %s", group.State, len(group.Members), cli.Count(group.Lag)))

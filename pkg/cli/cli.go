@@ -36,8 +36,8 @@ var (
 // not given. About says what the program does.
 //
 // The first Ctrl-C (SIGINT), SIGTERM or SIGHUP ends the context of the work, which then returns within three
-// seconds. The second one ends the process at once. The end by a signal, and a reader of
-// standard output who has left, are no errors.
+// seconds. The second one ends the process at once. The end of the program that reads standard output, such as
+// head(1), is like a first signal. Neither of them is an error.
 func Run(usage, about string, work func(ctx context.Context, args []string) error) {
 	args := arguments(usage, about)
 	signal.Ignore(syscall.SIGPIPE) // a write to a reader who has left returns an error (EPIPE)
@@ -45,7 +45,13 @@ func Run(usage, about string, work func(ctx context.Context, args []string) erro
 	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signals = append(signals, syscall.SIGHUP)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	ctx, readerLeft := context.WithCancel(context.Background())
+	go func() {
+		if awaitNoReader() {
+			readerLeft()
+		}
+	}()
+	ctx, stop := signal.NotifyContext(ctx, signals...)
 	leaving = Grace(ctx, time.Second/2)
 	context.AfterFunc(ctx, func() {
 		time.Sleep(100 * time.Millisecond) // timeout(1) sends its signal twice

@@ -164,7 +164,7 @@ func checkGroup(ctx context.Context, client *kgo.Client) error {
 	}
 	for _, group := range response.Groups { // before Kafka 3.8 they have no type
 		if group.Group == name && group.GroupType != "" && (group.GroupType == "share") != (share != "") {
-			return cli.WithHint(fmt.Errorf("group %s is a %s group, which this program cannot join", name, group.GroupType),
+			return cli.WithHint(fmt.Errorf("group %q is a %s group, which this program cannot join", name, group.GroupType),
 				"choose another group name")
 		}
 	}

@@ -129,9 +129,9 @@ func withoutPartitions(ctx context.Context, client *kgo.Client, topic string) er
 	groups, _ := kadm.NewClient(client).DescribeGroups(ctx, name)
 	for _, member := range groups[name].Members {
 		if joined, ok := member.Join.AsConsumer(); ok && !slices.Contains(joined.Topics, topic) {
-			return cli.WithHint(fmt.Errorf("no partitions: group %s has members that read %v", name, joined.Topics),
+			return cli.WithHint(fmt.Errorf("no partitions: group %q has members that read %v", name, joined.Topics),
 				"choose your own group name")
 		}
 	}
-	return fmt.Errorf("no partitions: group %s has %d members", name, len(groups[name].Members))
+	return fmt.Errorf("no partitions: group %q has %d members", name, len(groups[name].Members))
 }

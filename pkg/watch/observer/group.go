@@ -156,7 +156,7 @@ func (g *group) updateCommits(d described, partitions []Partition, first bool, n
 		}
 		if c.Offset < old.Offset {
 			back = append(back, int32(n))
-		} else if c.Offset > old.Offset && !first {
+		} else if c.Offset > old.Offset && !first && (old.Offset >= 0 || d.kind != Share) { // a share group begins somewhere
 			forward = append(forward, int32(n))
 			if by == nil {
 				by = holder

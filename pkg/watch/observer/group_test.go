@@ -1,15 +1,17 @@
 package observer
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"tkafka/pkg/cli"
+	"github.com/twmb/franz-go/pkg/kgo"
 
-	"errors"
+	"tkafka/pkg/cli"
 )
 
 // texts returns what the events say.
@@ -142,6 +144,19 @@ func TestHistory(t *testing.T) {
 	}
 	if first, last := all[0], all[len(all)-1]; len(all) != 1+keptEvents/2 || first.Text != "joined" || last.Text != "999" || last.ID != 1001 {
 		t.Errorf("%d events, from %+v to %+v", len(all), first, last)
+	}
+}
+
+// A producer may set any time.
+func TestTimes(t *testing.T) {
+	var r reader
+	for _, at := range []time.Time{time.Date(99999, 1, 1, 0, 0, 0, 0, time.UTC), time.UnixMilli(math.MinInt64), time.UnixMilli(-1)} {
+		r.add([]*kgo.Record{{Timestamp: at}})
+	}
+	for _, message := range r.take() {
+		if age := time.Since(message.Time); age < 0 || age > time.Minute {
+			t.Error(message.Time)
+		}
 	}
 }
 

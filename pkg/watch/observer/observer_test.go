@@ -189,6 +189,11 @@ func TestShareGroup(t *testing.T) {
 	if g := p.group("shared"); g.Type != Share || g.Epoch < 1 || len(g.Members[0].Partitions) == 0 || g.Commits[3].Holder != 0 || g.Lag != 0 {
 		t.Errorf("%+v", g)
 	}
+	for _, event := range p.Events { // that the group begins in 16 partitions is no work
+		if event.Kind == Committed && event.Text != "finished messages in 1 partition" {
+			t.Errorf("%+v", event)
+		}
+	}
 }
 
 func TestFaults(t *testing.T) {

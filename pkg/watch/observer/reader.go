@@ -71,7 +71,11 @@ func (r *reader) add(records []*kgo.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, record := range newest(records, keptMessages) {
-		m := Message{Time: record.Timestamp, Partition: record.Partition, Offset: record.Offset, Holders: make(map[string]int)}
+		at := record.Timestamp
+		if now := time.Now(); at.After(now) || at.UnixMilli() < 0 { // a producer may set any time, also the year 9999
+			at = now
+		}
+		m := Message{Time: at, Partition: record.Partition, Offset: record.Offset, Holders: make(map[string]int)}
 		m.Value, m.Cut = text(record.Value, keptValue)
 		if record.Key != nil {
 			key, _ := text(record.Key, keptKey)

@@ -123,10 +123,10 @@ func TestGroup(t *testing.T) {
 	// Member 1 leaves. The other one works on its messages, so it takes its time to get the partitions.
 	stand.Store(true)
 	l.send(t, 16)
-	l.page.wait(t, shown("#headline"), "2 members share 16 partitions; 8 messages are not committed.")
+	l.page.wait(t, shown("#headline"), "2 members share 16 partitions; the lag is 8.")
 	first.CloseAllowingRebalance()
 	l.page.wait(t, lanesOf, []int{0, 8, 8})
-	l.page.wait(t, shown("#headline"), "1 member holds 8 of 16 partitions; 8 messages are not committed.")
+	l.page.wait(t, shown("#headline"), "1 member holds 8 of 16 partitions; the lag is 8.")
 	l.page.wait(t, shownAll("#legend .term:not([hidden])")+`.includes('held by nobody')`, true)
 	second.AllowRebalance()
 	l.page.wait(t, lanesOf, []int{0, 16, 0})
@@ -135,7 +135,7 @@ func TestGroup(t *testing.T) {
 	second.CloseAllowingRebalance()
 	l.send(t, 20)
 	l.page.wait(t, lanesOf, []int{0, 0, 16})
-	l.page.wait(t, shown("#headline"), "The group has no members; 28 messages are not committed.")
+	l.page.wait(t, shown("#headline"), "The group has no members; the lag is 28.")
 	l.compare(t)
 }
 
@@ -170,7 +170,7 @@ func TestPictures(t *testing.T) {
 			commit.page.wait(t, `document.querySelector('.has-done:not(.has-todo) .end')?.textContent`, fmt.Sprint(n+1))
 		}
 	}
-	commit.page.wait(t, shown("#headline"), "The group has no members; 1 message is not committed.")
+	commit.page.wait(t, shown("#headline"), "The group has no members; the lag is 1.")
 	commit.page.pictures(t, "watch-commit")
 
 	group := watch(t, "client60", "consumer_group_1", client)
@@ -183,7 +183,7 @@ func TestPictures(t *testing.T) {
 	group.page.wait(t, lanesOf, []int{8, 8, 0})
 	stand.Store(true)
 	group.send(t, 20)
-	group.page.wait(t, shown("#headline"), "2 members share 16 partitions; 20 messages are not committed.")
+	group.page.wait(t, shown("#headline"), "2 members share 16 partitions; the lag is 20.")
 	group.page.pictures(t, "watch-group")
 }
 

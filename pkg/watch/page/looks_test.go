@@ -53,7 +53,7 @@ func TestNumbers(t *testing.T) {
 	}
 	check()
 	page.shots(t, "two-members")
-	page.wait(t, shown("#headline"), "2 members share 16 partitions; "+cli.Count(source.picture.Groups[1].Lag)+" messages are not committed.")
+	page.wait(t, shown("#headline"), "2 members share 16 partitions; the lag is "+cli.Count(source.picture.Groups[1].Lag)+".")
 	page.wait(t, shownAll("#cards .held"), []string{"partitions 0-7", "partitions 8-15"})
 
 	source.show(func(p *observer.Picture) { // member 2 is killed
@@ -68,7 +68,7 @@ func TestNumbers(t *testing.T) {
 		commit(p, group, 12, group.Commits[12].Offset)
 	})
 	check()
-	page.wait(t, shown("#headline"), "1 member holds 8 of 16 partitions; "+cli.Count(source.picture.Groups[1].Lag)+" messages are not committed.")
+	page.wait(t, shown("#headline"), "1 member holds 8 of 16 partitions; the lag is "+cli.Count(source.picture.Groups[1].Lag)+".")
 	page.wait(t, `document.querySelectorAll('.lane.nobody').length`, 8)
 	page.wait(t, shownAll("#cards .held"), []string{"partitions 0-7"})
 }

@@ -41,6 +41,9 @@ func (p *Place) Check() error {
 	if p.public() && p.Host == "" {
 		return &cli.Misuse{Problem: fmt.Sprintf("--listen %s needs --host, the name of this machine in the browser", p.Listen)}
 	}
+	if p.Host != "" && p.Listen == DefaultAddress {
+		return &cli.Misuse{Problem: fmt.Sprintf("--host %s needs --listen 0.0.0.0:8080: otherwise only this machine reaches the page", p.Host)}
+	}
 	return nil
 }
 

@@ -11,9 +11,8 @@ export function headline(group) {
 	const members = group.members.length, count = group.commits.length;
 	// The lag counts only the partitions with a committed offset.
 	const without = group.commits.filter((c, n) => c.offset < 0 && state.topic.partitions[n]?.end > state.topic.partitions[n]?.start).length;
-	const lag = group.lag === 0 ? group.commits.every(c => c.offset < 0) ? 'nothing is committed yet' :
-		without > 0 ? `nothing is committed in ${plural(without, 'partition')}` : 'everything is committed' :
-		group.lag === 1 ? '1 message is not committed' : `${number(group.lag)} messages are not committed`;
+	const lag = group.lag > 0 ? `the lag is ${number(group.lag)}` : group.commits.every(c => c.offset < 0) ? 'nothing is committed yet' :
+		without > 0 ? `nothing is committed in ${plural(without, 'partition')}` : 'everything is committed';
 	if (group.type === 'share') return `${plural(members, 'member')} share${members === 1 ? 's' : ''} the messages; ${lag}.`;
 	const held = group.commits.filter(c => c.holder).length;
 	const who = members === 0 ? 'The group has no members' :

@@ -136,18 +136,18 @@ function drawRow(row, p, commit, scale, holder, neighbours) {
 function sentence(n, p, commit, shared, group) {
 	const name = `partition ${n}`;
 	const log = p.end === p.start ? `Partition ${n} has no messages` :
-		p.end - p.start === 1 ? `Partition ${n} has one message, offset ${number(p.start)}` :
-		`Partition ${n} has the messages from offset ${number(p.start)} to ${number(p.end - 1)}`;
+		p.end - p.start === 1 ? `Partition ${n} has one offset, ${number(p.start)}` :
+		`Partition ${n} has the offsets from ${number(p.start)} to ${number(p.end - 1)}`;
 	if (p.leader < 0) return [`No broker leads ${name} now, so nothing can be written to it or read from it.`, 'leader'];
 	if (!group) return [`${log}.`, 'partition'];
 	const who = shared ? `The members share the messages of ${name}` :
 		commit.holder ? `Member ${commit.holder} holds ${name}` : `Nobody holds ${name}`;
-	if (commit.fault === 'expired') return [`${who}: the group committed offset ${number(commit.offset)}, but ${plural(p.start - commit.offset, 'message')} after it ${p.start - commit.offset === 1 ? 'was' : 'were'} deleted before the group read them.`, 'expired'];
+	if (commit.fault === 'expired') return [`${who}: the group committed offset ${number(commit.offset)}, but the log begins at ${number(p.start)}: what was in between was deleted before the group read it.`, 'expired'];
 	if (commit.fault === 'beyond') return [`${who}: the group committed offset ${number(commit.offset)}, but the log ends at ${number(p.end)}.`, 'beyond'];
 	if (commit.offset < 0) return [`${who}, and the group has committed nothing here: its reset policy decides where it starts.`, 'nothing'];
 	const by = commit.by && commit.by !== commit.holder ? ` (committed by member ${commit.by})` : '';
 	if (commit.lag === 0) return [`${who}: the group has read and committed all of it, up to offset ${number(p.end)}${by}.`, commit.holder || shared ? 'committed' : 'unowned'];
-	return [`${who}: the group has committed up to offset ${number(commit.offset)} of ${number(p.end)}${by}, and ${plural(commit.lag, 'message')} will be read, or read again after a crash.`, 'uncommitted'];
+	return [`${who}: the group has committed up to offset ${number(commit.offset)} of ${number(p.end)}${by}, and the lag is ${number(commit.lag)}: what is there will be read, or read again after a crash.`, 'uncommitted'];
 }
 
 let drawn = '';

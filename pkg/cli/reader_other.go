@@ -1,0 +1,5 @@
+//go:build !unix
+
+package cli
+
+func awaitNoReader() bool { return false } // only a write shows it
