@@ -52,6 +52,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
 		kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
 		kgo.FetchMaxWait(500*time.Millisecond),          // fetch.max.wait.ms, if nothing is new
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),    // isolation.level=read_committed
 		kgo.AutoCommitMarks(),                           // enable.auto.commit: only what is marked
 		kgo.BlockRebalanceOnPoll(),                      // no rebalance before AllowRebalance
 		kgo.OnPartitionsLost(group.Lost),                // removed without a commit

@@ -1,8 +1,7 @@
 // Consumer reads a topic as a group that has never read it before.
 //
-// The reset policy decides where such a group starts: at the earliest message that the topic still
-// has, or at the latest, which is the next one to come. A group with committed offsets continues
-// there, with any policy. So each run uses a new group name.
+// The reset policy decides where such a group starts: at the earliest message that is left, or at
+// the latest, which is the next one to come. So each run uses a new group name.
 //
 //	go run ./commitoffsets/consumer client60 earliest
 package main
@@ -53,15 +52,16 @@ func consume(ctx context.Context, args []string) error {
 		kgo.ClientID("consumer"),          // client.id: the live page shows it
 		kgo.AlwaysRetryEOF(),              // try again if a broker closes the connection
 		kgo.ConsumeTopics(topic),
-		kgo.ConsumerGroup(name),                // group.id
-		kgo.ConsumeResetOffset(reset),          // auto.offset.reset=earliest or latest
-		kgo.Balancers(kgo.RangeBalancer()),     // partition.assignment.strategy=range
-		kgo.FetchMaxWait(500*time.Millisecond), // fetch.max.wait.ms, if nothing is new
-		kgo.AutoCommitMarks(),                  // enable.auto.commit: only what is marked
-		kgo.BlockRebalanceOnPoll(),             // no rebalance before AllowRebalance
-		kgo.OnPartitionsLost(group.Lost),       // removed without a commit
-		kgo.OnPartitionsAssigned(group.Begin),  // prints our partitions
-		kgo.WithHooks(cluster.Reporter()),      // prints which brokers are unreachable
+		kgo.ConsumerGroup(name),                      // group.id
+		kgo.ConsumeResetOffset(reset),                // auto.offset.reset=earliest or latest
+		kgo.Balancers(kgo.RangeBalancer()),           // partition.assignment.strategy=range
+		kgo.FetchMaxWait(500*time.Millisecond),       // fetch.max.wait.ms, if nothing is new
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), // isolation.level=read_committed
+		kgo.AutoCommitMarks(),                        // enable.auto.commit: only what is marked
+		kgo.BlockRebalanceOnPoll(),                   // no rebalance before AllowRebalance
+		kgo.OnPartitionsLost(group.Lost),             // removed without a commit
+		kgo.OnPartitionsAssigned(group.Begin),        // prints our partitions
+		kgo.WithHooks(cluster.Reporter()),            // prints which brokers are unreachable
 	)
 	if err != nil {
 		return err

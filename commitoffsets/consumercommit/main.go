@@ -1,6 +1,5 @@
-// Consumercommit prints one message at a time, stores it, and only then commits it.
-//
-// Each message is stored at least once: if the program stops before it commits, it comes again.
+// Consumercommit prints one message at a time, stores it, and only then commits it. So it stores a
+// message at least once: if the program stops before it commits, the message comes again.
 //
 //	go run ./commitoffsets/consumercommit client60 client60_group --store-time 5s
 package main
@@ -47,6 +46,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // auto.offset.reset=earliest
 		kgo.Balancers(kgo.RangeBalancer()),                // partition.assignment.strategy=range
 		kgo.FetchMaxWait(500*time.Millisecond),            // fetch.max.wait.ms, if nothing is new
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),      // isolation.level=read_committed
 		kgo.DisableAutoCommit(),                           // enable.auto.commit=false
 		kgo.BlockRebalanceOnPoll(),                        // no rebalance while we store
 		kgo.OnPartitionsAssigned(group.Begin),             // prints our partitions

@@ -1,8 +1,7 @@
 // Consumer is one member of a group that shares the partitions of a topic.
 //
 // Start it twice: each member gets eight of sixteen partitions. A message reaches the member that
-// has its partition, and no other. Stop one, and the other takes over. The range strategy assigns
-// partitions in a row, and members in other languages can use it, too.
+// has its partition, and no other. Stop one, and the other takes over.
 //
 //	go run ./consumergroup/consumer client60 client60_members
 package main
@@ -53,6 +52,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
 		kgo.FetchMaxWait(500*time.Millisecond),          // fetch.max.wait.ms, if nothing is new
 		kgo.HeartbeatInterval(500*time.Millisecond),     // heartbeat.interval.ms, short
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),    // isolation.level=read_committed
 		kgo.AutoCommitMarks(),                           // enable.auto.commit: only what is marked
 		kgo.BlockRebalanceOnPoll(),                      // no rebalance before AllowRebalance
 		// A rebalance takes all partitions away from all members, and then assigns them again.
