@@ -39,7 +39,7 @@ func Begin(ctx context.Context, client *kgo.Client, ours map[string][]int32) {
 				Print(ctx, client, ours)
 				return
 			case errors.Is(err, kerr.UnknownMemberID):
-				if refused++; refused == 3 { // kfake lets both be in one group, and then refuses
+				if refused++; refused == 2 { // kfake lets both be in one group, and then refuses
 					cli.Warn(cli.WithHint(errors.New("the group assigns partitions to this member, but refuses its commits "+
 						"(UNKNOWN_MEMBER_ID): it may have members with group.protocol=consumer"), "choose another group name"))
 					go client.CloseAllowingRebalance() // then poll returns an error
