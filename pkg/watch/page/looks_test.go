@@ -123,7 +123,7 @@ func TestStates(t *testing.T) {
 			shownAll("#legend .term"), []string{"committed", "not committed: will be read, or read again after a crash",
 				"held by nobody", "deleted"},
 			`document.querySelector('.lane .unseen').textContent`,
-			"Member 1 holds partition 0: the group committed offset 2, but 3 messages after it were deleted before the group read them."}},
+			"Member 1 holds partition 0: the group committed offset 2, but the log begins at 5: what was in between was deleted before the group read it."}},
 		{"partly", partly, []any{shown("#headline"), "1 member holds all 4 partitions; nothing is committed in 1 partition."}},
 		{"crowd", many, []any{shown("#cards li:last-child .held"), "no partitions: 17 members share 16",
 			shownAll("#cards li:nth-child(-n+3) .held"), []string{"partition 0, going to 0-1", "partition 1, going to none", "partition 2"}}},
@@ -184,7 +184,7 @@ func TestExplanations(t *testing.T) {
 		at := page.eval(t, `(document.activeElement.className.split(' ')[0] || document.activeElement.tagName) + (document.querySelector('#tip').hidden ? '' : ' explained')`)
 		if at == `"lane explained"` && !slices.Contains(seen, at) {
 			page.wait(t, `document.activeElement.getAttribute('aria-describedby')`, "tip")
-			page.wait(t, shown("#tip")+`.split('. ')[0]`, "Member 1 holds partition 0: the group has committed up to offset 1,040 of 1,200, and 160 messages will be read, or read again after a crash")
+			page.wait(t, shown("#tip")+`.split('. ')[0]`, "Member 1 holds partition 0: the group has committed up to offset 1,040 of 1,200, and the lag is 160: what is there will be read, or read again after a crash")
 			page.run(t, chromedp.KeyEvent(kb.ArrowDown))
 			page.wait(t, `document.activeElement.textContent.includes('partition 1:')`, true)
 			page.run(t, chromedp.KeyEvent(kb.Enter))
