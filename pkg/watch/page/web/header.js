@@ -11,7 +11,7 @@ export function header() {
 		const count = partitions.reduce((sum, p) => sum + p.end - p.start, 0);
 		setText(byId('topic'), visible(name, 249));
 		setText(byId('summary'), partitions.length === 0 ? '' :
-			`${plural(partitions.length, 'partition')}, ${plural(count, 'message')}, ${rate(perSecond)} per second`);
+			`${plural(partitions.length, 'partition')}, ${plural(count, 'offset')}, ${rate(perSecond)} per second`);
 		document.title = name ? `${visible(name, 249)}${group ? `: lag ${number(group.lag)}` : ''}` : 'A topic, live';
 
 		setAttribute(connection, 'class', state.problem || state.trouble ? 'stale' : 'live');
