@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"tkafka/pkg/cli"
+	"tkafka/pkg/lab/process"
 	"tkafka/pkg/lab/testbed"
 )
 
@@ -31,15 +32,13 @@ import (
 //
 // TKAFKA_CHURN=100 performs a hundred rounds.
 func TestChurn(t *testing.T) {
-	for _, name := range []string{"KAFKA_AUTH", "KAFKA_BROKERS", "KAFKA_KEYSTORE_PASSWORD"} {
-		t.Setenv(name, "") // restores it after the test
-		os.Unsetenv(name)
-	}
+	t.Parallel()
 	rounds, err := strconv.Atoi(cmp.Or(os.Getenv("TKAFKA_CHURN"), "4"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Run("program", func(t *testing.T) {
+		t.Parallel()
 		program, err := exec.LookPath("consumer") // this test's own program, so the race detector may be in it
 		if err != nil {
 			t.Fatal(err)
@@ -49,6 +48,7 @@ func TestChurn(t *testing.T) {
 		}
 	})
 	t.Run("without the commit", func(t *testing.T) {
+		t.Parallel()
 		if lost := churn(t, withoutCommit(t), min(rounds, 12), time.Second); lost == 0 {
 			t.Error("no line is lost: the test would not see it")
 		}
@@ -126,12 +126,10 @@ func (r *trial) round(number int) (printed map[string]int, sent int) {
 		r.check(r.client.ProduceSync(r.t.Context(), records...).FirstErr())
 	}
 	first := r.start(name)
-	defer first.end(os.Kill) // if something has failed
 	r.until(first, " 16 of 16 ")
 	firstID := r.members(name)
 	send(8)
 	second := r.start(name)
-	defer second.end(os.Kill)
 	send(8) // while it joins
 	r.until(first, " 8 of 16 ")
 	r.until(second, " 8 of 16 ")
@@ -142,10 +140,9 @@ func (r *trial) round(number int) (printed map[string]int, sent int) {
 		stays, leaves = second, first
 	}
 	signal := []os.Signal{os.Interrupt, syscall.SIGTERM, os.Kill}[number%3]
-	stays.seen = len(stays.log())
-	leaves.command.Process.Signal(signal)
+	r.check(leaves.Signal(signal))
 	send(40)
-	r.check(leaves.wait())
+	r.end(leaves)
 	if signal == os.Kill { // the group would wait for it for 45 seconds
 		leave := kmsg.NewPtrLeaveGroupRequest()
 		leave.Group = name
@@ -160,20 +157,17 @@ func (r *trial) round(number int) (printed map[string]int, sent int) {
 	r.until(stays, " 16 of 16 ")
 	send(8)
 
-	complete := within(r.limit, func() bool {
+	for end := time.Now().Add(r.limit); len(printed) < sent && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		printed = make(map[string]int)
-		for _, m := range []*member{first, second} {
-			text, _ := os.ReadFile(m.printed.Name())
-			for line := range strings.Lines(string(text)) {
-				printed[strings.TrimSpace(line)]++
-			}
+		for _, line := range append(first.Stdout.Lines(), second.Stdout.Lines()...) {
+			printed[line]++
 		}
-		return len(printed) == sent
-	})
-	if !complete {
-		r.t.Logf("round %d: %d of %d lines, %v; the first:\n%s\nthe second:\n%s", number, len(printed), sent, signal, first.log(), second.log())
 	}
-	r.check(stays.end(os.Interrupt))
+	if len(printed) < sent {
+		r.t.Logf("round %d: %d of %d lines, %v; the first:\n%s\nthe second:\n%s", number, len(printed), sent, signal, &first.Stderr, &second.Stderr)
+	}
+	r.check(stays.Signal(os.Interrupt))
+	r.end(stays)
 	return printed, sent
 }
 
@@ -192,60 +186,26 @@ func (r *trial) members(name string) (ids []string) {
 	return ids
 }
 
-// A member is a process of the program.
-type member struct {
-	command         *exec.Cmd
-	printed, errors *os.File
-	seen            int // what until does not look at
-}
-
-func (r *trial) start(name string) *member {
-	m := &member{command: exec.Command(r.program, r.bench.Topic, name, "-f", `%v\n`)}
-	var err1, err2 error
-	m.printed, err1 = os.CreateTemp(r.t.TempDir(), "")
-	m.errors, err2 = os.CreateTemp(r.t.TempDir(), "")
-	m.command.Dir, m.command.Stdout, m.command.Stderr = r.bench.Dir, m.printed, m.errors
-	r.check(err1)
-	r.check(err2)
-	r.check(m.command.Start())
+// start starts a process of the program.
+func (r *trial) start(name string) *process.Process {
+	command := exec.Command(r.program, r.bench.Topic, name, "-f", `%v\n`)
+	command.Dir, command.Env = r.bench.Dir, []string{"HOME=" + r.bench.Dir, "GORACE=atexit_sleep_ms=0"} // see testbed
+	m := process.New(command)
+	r.check(m.Start())
+	r.t.Cleanup(m.Kill)
 	return m
 }
 
-func (m *member) log() string {
-	text, _ := os.ReadFile(m.errors.Name())
-	return string(text)
-}
-
 // until waits until the member has printed the text.
-func (r *trial) until(m *member, text string) {
-	if !within(time.Minute, func() bool { return strings.Contains(m.log()[m.seen:], text) }) {
-		r.t.Errorf("no line with%s:\n%s", text, m.log())
+func (r *trial) until(m *process.Process, text string) {
+	if _, err := m.Await(&m.Stderr, regexp.MustCompile(text), time.Minute); err != nil {
+		r.t.Errorf("%v:\n%s", err, &m.Stderr)
 	}
 }
 
-// end stops the member.
-func (m *member) end(signal os.Signal) error {
-	m.command.Process.Signal(signal)
-	return m.wait()
-}
-
-// wait fails if the member has another status than 0, unless it was killed.
-func (m *member) wait() error {
-	err := m.command.Wait()
-	if state := m.command.ProcessState; state != nil && state.ExitCode() == -1 {
-		return nil
+// end waits until the member has ended.
+func (r *trial) end(m *process.Process) {
+	if status, err := m.Wait(time.Minute); err != nil || status > 0 { // -1: it was killed
+		r.t.Errorf("status %d, %v:\n%s", status, err, &m.Stderr)
 	}
-	return err
-}
-
-// within waits until it is true, and returns whether this was in time.
-func within(limit time.Duration, condition func() bool) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	for !condition() {
-		if cli.Pause(ctx, 10*time.Millisecond) != nil {
-			return false
-		}
-	}
-	return true
 }

@@ -19,7 +19,6 @@ func commands() map[string]scriptCommand {
 		{"signal", 1, (*state).signal},
 		{"eof", 1, (*state).closeInput},
 		{"ended", 2, (*state).ended},
-		{"promise", 2, (*state).promise},
 		{"send", 1, (*state).send},
 		{"messages", 0, (*state).messages},
 		{"arrived", 1, (*state).arrived},

@@ -31,8 +31,6 @@
 //	eof NAME                          close its input; on a terminal, type Ctrl-D
 //	ended NAME STATUS                 wait for its end, check the status, and print its output; after
 //	                                  signal or eof it must end within three seconds
-//	promise TIMES PROGRAM [ARG...]    run a member that often; each must print a message that is sent
-//	                                  when it reports its partitions; % is the number of the run
 //	send [key=K] [partition=N] [header=H] VALUE...
 //	                                  produce messages, in this order; H is the header's key and value
 //	messages [FORMAT]                 print all messages of the topic
@@ -70,6 +68,7 @@ package testbed
 
 import (
 	"crypto/rand"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -96,6 +95,7 @@ const Timeout = 60 * time.Second
 
 // Main runs the tests of a program. Scripts start the program by this name.
 func Main(m *testing.M, name string, main func()) {
+	flag.Set("test.parallel", "8") // most of the time each script waits
 	testscript.Main(m, map[string]func(){name: main})
 }
 
