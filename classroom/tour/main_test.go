@@ -32,6 +32,7 @@ func TestPages(t *testing.T) {
 	if testing.Short() || os.Getenv("TKAFKA_TEST_AUTH") != "" {
 		t.Skip("compiles and runs every program on a cluster of its own")
 	}
+	t.Setenv("GOFLAGS", "-trimpath") // so what is compiled in a copy of the repository is used in another one, too
 	for _, page := range []string{"README.md", "consumergroup/share/README.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()

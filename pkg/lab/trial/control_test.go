@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -27,8 +26,7 @@ import (
 // The programs below are judged in these tests. One of each kind is correct, and each of the others has
 // one mistake. The trial that is meant for the mistake must find it.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	flag.Set("test.parallel", "4") // most of the time each test waits
+	flag.Set("test.parallel", "8") // most of the time each test waits
 	testscript.Main(m, map[string]func(){"judged": judged})
 }
 
@@ -237,18 +235,13 @@ func judge(t *testing.T, role, mistake string, limits limits, names ...string) [
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := Command{Args: []string{program, role, "{topic}", "{group}", mistake}, Folder: t.TempDir()}
-	return perform(t, command, role == "producer", limits, names...)
-}
-
-func perform(t *testing.T, command Command, producer bool, limits limits, names ...string) []Result {
-	t.Helper()
 	s := &Suite{
-		Command: command, Producer: producer, Seed: 1, limits: limits,
+		Command:  Command{Args: []string{program, role, "{topic}", "{group}", mistake}, Folder: t.TempDir()},
+		Producer: role == "producer", Seed: 1, limits: limits,
 		Say: func(trial, line string) { t.Logf("%s: %s", trial, line) },
 	}
 	all := Consumer
-	if producer {
+	if s.Producer {
 		all = Producer
 	}
 	for _, trial := range all {
@@ -369,36 +362,4 @@ func TestHelpfulAnswers(t *testing.T) {
 			t.Errorf("%s: %s", r.Status, r.Why)
 		}
 	})
-}
-
-// Our programs keep their promises: nothing is lost, and nothing comes twice unless the program was killed, or
-// lost its session or all brokers before it had committed. .ci/judge has all trials.
-func TestOurs(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct{ args, trials, begins string }{
-		"consumergroup/consumer":       {"{topic} {group}", "start stop sigterm members broker away rolling", "latest"},
-		"consumer":                     {"{topic} --group {group}", "start kill slow", "latest"},
-		"commitoffsets/consumercommit": {"{topic} {group} --store-time 1ms", "start stop kill slow", "earliest"},
-		"producer":                     {"{topic}", "all replies broker rolling stop", ""},
-		"consumergroup/producer":       {"{topic}", "all replicas connections", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			command := Command{Args: append([]string{"go", "run", "tkafka/" + name}, strings.Fields(test.args)...), Folder: "."}
-			if _, err := command.Build(t.Context(), t.TempDir()); err != nil {
-				t.Fatal(err)
-			}
-			results := perform(t, command, filepath.Base(name) == "producer", quick, strings.Fields(test.trials)...)
-			if begins := results[0].Begins; begins != test.begins {
-				t.Errorf("a new group begins at %q, not at %q", begins, test.begins)
-			}
-			for _, r := range results {
-				again := slices.DeleteFunc(r.Twice, func(f Finding) bool { return f.Kind == Interrupted })
-				mayRepeat := r.Trial == "kill" || r.Trial == "slow" || r.Trial == "away"
-				if r.Status != OK || r.Sent < 100 || len(again) > 0 && !mayRepeat {
-					t.Errorf("%s: %s %s: %d messages, %v %v %v", r.Trial, r.Status, r.Why, r.Sent, r.Lost, again, r.OutOfOrder)
-				}
-			}
-		})
-	}
 }
