@@ -2,6 +2,7 @@ package observer
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,11 @@ import (
 )
 
 const topic = "client60"
+
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "8") // most of the time each test waits
+	m.Run()
+}
 
 // bench is a cluster with the topic, and an observer of it.
 type bench struct {
@@ -125,7 +131,7 @@ func (p *Picture) group(name string) Group {
 // join starts a member, which reads until it is closed.
 func (b *bench) join(name string, options ...kgo.Opt) *kgo.Client {
 	member := b.newClient(append(options, kgo.ConsumeTopics(topic), kgo.ClientID(name),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.AutoCommitInterval(100*time.Millisecond))...)
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.AutoCommitInterval(100*time.Millisecond), kgo.HeartbeatInterval(100*time.Millisecond))...)
 	go func() {
 		for !member.PollFetches(context.Background()).IsClientClosed() {
 		}
@@ -135,6 +141,7 @@ func (b *bench) join(name string, options ...kgo.Opt) *kgo.Client {
 
 // Members join, read and leave: once the brokers assign the partitions (KIP-848), and once a member does.
 func TestMembers(t *testing.T) {
+	t.Parallel()
 	for kind, option := range map[GroupType]kgo.Opt{Consumer: kgo.ServerSideBalancer(), Classic: kgo.Balancers(kgo.RangeBalancer())} {
 		t.Run(string(kind), func(t *testing.T) {
 			b := start(t)
