@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-	"os/exec"
 	"testing"
 	"time"
 
@@ -18,11 +16,7 @@ func TestMain(m *testing.M) { testbed.Main(m, "cluster", main) }
 
 // The scripts use a real producer and a real consumer, too.
 func TestScripts(t *testing.T) {
-	bin := t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", bin, "../../producer", "../../consumer").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	os.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	testbed.Build(t, "tkafka/producer", "tkafka/consumer")
 	testbed.Run(t)
 }
 

@@ -71,6 +71,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -97,6 +98,16 @@ const Timeout = 60 * time.Second
 func Main(m *testing.M, name string, main func()) {
 	flag.Set("test.parallel", "8") // most of the time each script waits
 	testscript.Main(m, map[string]func(){name: main})
+}
+
+// Build builds other programs of this repository, which the scripts can then start.
+func Build(t *testing.T, programs ...string) {
+	t.Helper()
+	bin := t.TempDir()
+	if out, err := exec.Command("go", append([]string{"build", "-o", bin}, programs...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	os.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH")) // not t.Setenv: the scripts run in parallel
 }
 
 // Run runs the scripts in testdata. It is the body of each program's test.
