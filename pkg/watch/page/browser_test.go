@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) {
 			break
 		}
 	}
+	flag.Set("test.parallel", "4") // a tab waits most of the time
 	status := m.Run()
 	stop()
 	os.Exit(status)

@@ -104,6 +104,7 @@ const lanesOf = `['m1', 'm2', 'nobody'].map(c => document.querySelectorAll('.lan
 
 // Two members share the partitions, a producer sends, and a member is killed.
 func TestGroup(t *testing.T) {
+	t.Parallel()
 	l := newLive(t)
 	var stand atomic.Bool
 	first := l.join("one", new(atomic.Bool))

@@ -29,6 +29,7 @@ func shownAll(selector string) string {
 // The page has the numbers of its source: offsets, lag, members, and what they hold. With TKAFKA_SCREENSHOTS, this and
 // other tests make pictures: who changes the page should look at them.
 func TestNumbers(t *testing.T) {
+	t.Parallel()
 	source := scene(16, 2, 1200)
 	page := open(t, source)
 	check := func() {
@@ -75,6 +76,7 @@ func TestNumbers(t *testing.T) {
 
 // Each unusual state is shown as what it is.
 func TestStates(t *testing.T) {
+	t.Parallel()
 	empty := topic(16)
 	unread := topic(4)
 	for i := range unread.Topic.Partitions {
@@ -132,6 +134,7 @@ func TestStates(t *testing.T) {
 			"The picture is from now: the broker refuses our certificate\nask for a new folder"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			page := open(t, newScripted(test.picture))
 			for i := 0; i < len(test.checks); i += 2 {
 				page.wait(t, test.checks[i].(string), test.checks[i+1])
@@ -143,6 +146,7 @@ func TestStates(t *testing.T) {
 
 // Names, keys and values from anybody are only text, and hide nothing.
 func TestHostileText(t *testing.T) {
+	t.Parallel()
 	markup := `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script><style>*{display:none}</style>`
 	hostile := []string{markup, "\x1b[31mred\x1b[2J\x07", "safe\u202eexe.txt\u2066x\u200f", "__proto__", "constructor", `{{7*7}}`, strings.Repeat("z\u0300", 3000)}
 	picture := topic(2)
@@ -206,6 +210,7 @@ func TestExplanations(t *testing.T) {
 
 // The page reports a server that is gone, and continues by itself. A hidden tab asks for nothing.
 func TestConnection(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
