@@ -20,6 +20,8 @@ import (
 // Assigned matches the line that [Print] prints.
 var Assigned = regexp.MustCompile(`assigned (?P<count>\d+) of (?P<total>\d+) partitions: (?P<partitions>\d+(?:[,-]\d+)*)`)
 
+var refused int // how often the group has refused the commit of Begin, one time after the other
+
 // Begin is for kgo.OnPartitionsAssigned. In each partition without a committed offset it commits where the
 // group begins, and then it prints the partitions, as [Print] does. So each message that is produced after this
 // line is printed by the group.
@@ -33,7 +35,15 @@ func Begin(ctx context.Context, client *kgo.Client, ours map[string][]int32) {
 			err := commitStart(ctx, client, topic, partitions)
 			switch {
 			case err == nil:
+				refused = 0
 				Print(ctx, client, ours)
+				return
+			case errors.Is(err, kerr.UnknownMemberID):
+				if refused++; refused == 2 { // kfake lets both be in one group, and then refuses
+					cli.Warn(cli.WithHint(errors.New("the group assigns partitions to this member, but refuses its commits "+
+						"(UNKNOWN_MEMBER_ID): it may have members with group.protocol=consumer"), "choose another group name"))
+					go client.CloseAllowingRebalance() // then poll returns an error
+				}
 				return
 			case ctx.Err() != nil, cluster.IsOut(err): // the group assigns its partitions again
 				return
@@ -119,9 +129,9 @@ func withoutPartitions(ctx context.Context, client *kgo.Client, topic string) er
 	groups, _ := kadm.NewClient(client).DescribeGroups(ctx, name)
 	for _, member := range groups[name].Members {
 		if joined, ok := member.Join.AsConsumer(); ok && !slices.Contains(joined.Topics, topic) {
-			return cli.WithHint(fmt.Errorf("no partitions: group %s has members that read %v", name, joined.Topics),
+			return cli.WithHint(fmt.Errorf("no partitions: group %q has members that read %v", name, joined.Topics),
 				"choose your own group name")
 		}
 	}
-	return fmt.Errorf("no partitions: group %s has %d members", name, len(groups[name].Members))
+	return fmt.Errorf("no partitions: group %q has %d members", name, len(groups[name].Members))
 }
