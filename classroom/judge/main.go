@@ -4,7 +4,7 @@
 // it kills the program, lets other members join, and takes brokers away. Then it compares what the
 // program has printed with what is in the topic.
 //
-//	go run ./classroom/judge consumer -- python3 my_consumer.py {topic} {group}
+//	go run ./classroom/judge consumer -- python3 classroom/judge/my_consumer.py {topic} {group}
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,8 @@ var (
 	asJSON = pflag.Bool("json", false, "print the results as JSON")
 	seed   = pflag.Uint64("seed", 0, "a `number` that repeats the random choices of a run (otherwise a new one)")
 	only   = pflag.String("only", "", "perform only these `trials`, such as kill,members")
+	line   = pflag.String("line", "", "of a consumer, count only lines that match this regular `expression`")
+	result = pflag.String("result", "", "of a consumer, a `command` that prints what is stored, run at the end of each trial")
 
 	command []string // the program to judge, with its arguments
 )
@@ -36,8 +39,8 @@ In the command, {topic}, {group}, {brokers} and {auth} stand for what the progra
 A consumer prints each message on standard output. A producer sends each line of standard input.
 
   judge consumer -- go run ./consumergroup/consumer judge my_group
-  judge consumer -- python3 my_consumer.py {topic} {group}
-  judge producer -- ./my_producer {topic}`
+  judge consumer -- python3 classroom/judge/my_consumer.py {topic} {group}
+  judge producer -- go run ./producer {topic}`
 
 func main() {
 	if at := slices.Index(os.Args, "--"); at >= 0 { // the program has flags of its own
@@ -53,13 +56,17 @@ func judge(ctx context.Context, args []string) error {
 	if !pflag.CommandLine.Changed("seed") {
 		*seed = uint64(time.Now().UnixNano() % 100_000)
 	}
+	pattern, err := regexp.Compile(*line)
+	if err != nil {
+		return &cli.Misuse{Problem: "--line: " + err.Error()}
+	}
 	here, err := os.Getwd()
 	if err != nil {
 		return err
 	}
 	suite := &trial.Suite{
 		Command: trial.Command{Args: command, Folder: here}, Producer: args[0] == "producer",
-		Seed: *seed,
+		Seed: *seed, Line: pattern, Stored: *result,
 		Say:  func(trial, line string) { cli.Say("%s: %s", trial, line) },
 		Done: func(r trial.Result) { cli.Say("%s: %s", r.Trial, summary(r)) },
 	}
@@ -78,14 +85,14 @@ func judge(ctx context.Context, args []string) error {
 	if built != "" {
 		cli.Say("built %s, so that signals reach the program itself", built)
 	}
-	cli.Say("%d trials, seed %d; each runs in a folder with links to the files here and an auth/ of its own", len(suite.Trials), *seed)
+	cli.Say("%d trials, seed %d; each runs in a copy of this folder, with an auth/ of its own", len(suite.Trials), *seed)
 	began := time.Now()
 	results, err := suite.Run(ctx, dir)
 	if err != nil {
 		return err
 	}
 	report := report{
-		Kind: args[0], Command: strings.Join(command, " "), Seed: *seed, Verdict: trial.Verdict(results),
+		Kind: args[0], Command: strings.Join(command, " "), Seed: *seed, Verdict: trial.Verdict(results), Measure: measure(args[0]),
 		Seconds: time.Since(began).Round(100 * time.Millisecond).Seconds(), Results: results,
 	}
 	show := report.print
@@ -93,6 +100,17 @@ func judge(ctx context.Context, args []string) error {
 		show = report.printJSON
 	}
 	return cmp.Or(show(), report.problem())
+}
+
+// measure is what the verdict is about.
+func measure(kind string) string {
+	switch {
+	case kind == "producer":
+		return "messages in the topic"
+	case *result != "":
+		return "stored messages"
+	}
+	return "printed lines"
 }
 
 // selected returns the trials with these names. The first trial of a kind is always among them.

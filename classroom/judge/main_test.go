@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"os"
@@ -50,7 +51,8 @@ func TestMisuse(t *testing.T) {
 		{[]string{"reader", "--", "cat"}, 2, `judge: "reader" is not consumer or producer`},
 		{[]string{"consumer", "--only", "flood", "--", "cat"}, 2, `judge: there is no trial "flood": choose from start,stop,`},
 		{[]string{"consumer", "--", "go", "run", "./nowhere"}, 1, "judge: go build: exit status 1: "},
-		{[]string{"consumer", "--json", "--", "./no-such-program"}, 1, "judge: 10 trials, seed "},
+		{[]string{"consumer", "--line", "(", "--", "cat"}, 2, "judge: --line: "},
+		{[]string{"consumer", "--json", "--", "./no-such-program"}, 1, "judge: 12 trials, seed "},
 	} {
 		if _, problems := run(t, test.status, test.args...); !strings.HasPrefix(problems, test.want) {
 			t.Errorf("%q: %s", test.args, problems)
@@ -63,10 +65,8 @@ func TestReport(t *testing.T) {
 	t.Parallel()
 	text, problems := run(t, 1, "producer", "--seed", "7", "--", "sh", "-c", "cat >/dev/null; echo no database >&2; exit 3")
 	for _, part := range []string{"\nall          FAILED ", "\nreplies      not tried  the trial all was not possible\n",
-		"\nall FAILED: it sends all lines\n  seen: it has not connected to the brokers; the end of its standard error: \"no database\"\n",
-		"\n  hint: put {brokers}",
-		"  hint: put {brokers} into its arguments, or read the addresses from the variable KAFKA_BROKERS\n",
-		"\n  read: README.md, \"1. A producer and a consumer\"\n", "(seed 7, "} {
+		"\nall FAILED: it sends all lines\n  seen: it has not connected to the brokers, and ended with status 3; the end of its standard error:\n        \"no database\"\n",
+		"\n  hint: its own lines have the reason", "verdict: not known: no message was seen (messages in the topic, seed 7, "} {
 		if !strings.Contains(text, part) {
 			t.Errorf("%q is missing in\n%s", part, text)
 		}
@@ -76,13 +76,68 @@ func TestReport(t *testing.T) {
 			t.Errorf("%d columns: %s", len(line)-1, line)
 		}
 	}
-	if !strings.HasSuffix(problems, "judge: 1 of 8 trials failed\n") {
+	if !strings.HasSuffix(problems, "judge: 1 of 10 trials failed\n") {
 		t.Error(problems)
 	}
 	var parsed report
 	text, _ = run(t, 1, "producer", "--json", "--", "true")
-	if err := json.Unmarshal([]byte(text), &parsed); err != nil || len(parsed.Results) != 8 || parsed.Results[0].Status != trial.Failed {
+	if err := json.Unmarshal([]byte(text), &parsed); err != nil || len(parsed.Results) != 10 || parsed.Results[0].Status != trial.Failed {
 		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// Without a message nothing is known about a program. Its own last lines come with a hint that fits them.
+func TestNothing(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ kind, script, seen, hint string }{
+		{"consumer", "echo ImportError >&2; exit 1", `the end of its standard error: "ImportError"`, "type the command without the judge first"},
+		{"consumer", "exit 0", "ended by itself, with status 0,", "a consumer polls in a loop"},
+		{"producer", "exit 0", "it has not connected to the brokers; it printed nothing", "{brokers}"},
+	} {
+		text, _ := run(t, 1, test.kind, "--", "sh", "-c", test.script)
+		flat := strings.Join(strings.Fields(text), " ")
+		for _, part := range []string{test.seen, test.hint, "verdict: not known: no message was seen"} {
+			if !strings.Contains(flat, part) {
+				t.Errorf("%q is missing in\n%s", part, text)
+			}
+		}
+		var parsed report
+		text, _ = run(t, 1, test.kind, "--json", "--", "sh", "-c", test.script)
+		if err := json.Unmarshal([]byte(text), &parsed); err != nil || parsed.Verdict != "not known: no message was seen" {
+			t.Errorf("%v: %s", err, parsed.Verdict)
+		}
+	}
+}
+
+// readme has the commands of the README.
+//
+//go:embed README.md
+var readme string
+
+// Each command of the README can be typed: its program is in the repository, and passes.
+func TestReadme(t *testing.T) {
+	t.Chdir("../..")
+	found := 0
+	for line := range strings.Lines(readme) {
+		args, ok := strings.CutPrefix(strings.TrimSpace(line), "$ judge ")
+		if !ok || strings.Contains(args, "--result") {
+			continue
+		}
+		found++
+		words := strings.Fields(args)
+		for i, word := range words {
+			if word == "python3" {
+				if words[i] = os.Getenv("TKAFKA_PYTHON"); words[i] == "" {
+					words = nil
+				}
+			}
+		}
+		if words != nil {
+			run(t, 0, append([]string{words[0], "--only", map[string]string{"consumer": "start", "producer": "all"}[words[0]]}, words[1:]...)...)
+		}
+	}
+	if found < 3 {
+		t.Errorf("README.md has %d commands", found)
 	}
 }
 
@@ -91,7 +146,7 @@ func TestReport(t *testing.T) {
 func TestAsTyped(t *testing.T) {
 	t.Parallel()
 	text, problems := run(t, 0, "consumer", "--only", "stop", "--", "go", "run", "../../consumergroup/consumer", "judge", "my_group", "--auth", "./auth")
-	for _, part := range []string{"consumer: go run ../../consumergroup/consumer judge my_group", "\nstop         ok ", "\nverdict: exactly once seen (seed "} {
+	for _, part := range []string{"consumer: go run ../../consumergroup/consumer judge my_group", "\nstop         ok ", "\nverdict: exactly once seen (printed lines, seed "} {
 		if !strings.Contains(text, part) {
 			t.Errorf("%q is missing in\n%s", part, text)
 		}

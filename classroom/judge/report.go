@@ -17,6 +17,7 @@ type report struct {
 	Command string         `json:"command"`
 	Seed    uint64         `json:"seed"`
 	Verdict string         `json:"verdict"`
+	Measure string         `json:"measure"` // what the verdict is about
 	Seconds float64        `json:"seconds"`
 	Results []trial.Result `json:"trials"`
 }
@@ -47,7 +48,7 @@ func (r *report) print() error {
 	if begins := r.Results[0].Begins; begins != "" {
 		fmt.Fprintf(text, "\na new group begins at %s", begins)
 	}
-	fmt.Fprintf(text, "\nverdict: %s (seed %d, %.0f s)\n", r.Verdict, r.Seed, r.Seconds)
+	fmt.Fprintf(text, "\nverdict: %s (%s, seed %d, %.0f s)\n", r.Verdict, r.Measure, r.Seed, r.Seconds)
 	_, err := os.Stdout.Write(cli.Escape([]byte(text.String())))
 	return err
 }

@@ -88,11 +88,17 @@ func commitStart(ctx context.Context, client *kgo.Client, topic string, partitio
 		if err := errors.Join(start.Err, end.Err); err != nil {
 			return err
 		}
-		// A committed offset may be outside of the partition, if its messages are deleted.
-		if at, _ := committed.Lookup(topic, partition); at.At < start.Offset || at.At > end.Offset {
-			before = append(before, &kgo.Record{Topic: topic, Partition: partition, LeaderEpoch: -1, Offset: end.Offset - 1})
-			skipped += end.Offset - start.Offset
+		// A committed offset may be outside of the partition. If its messages are deleted (retention), the group
+		// continues at the oldest one that is left, so that it skips none.
+		begin := end.Offset
+		at, _ := committed.Lookup(topic, partition)
+		if at.At >= start.Offset && at.At <= end.Offset {
+			continue
+		} else if at.At >= 0 && at.At < start.Offset {
+			begin = start.Offset
 		}
+		before = append(before, &kgo.Record{Topic: topic, Partition: partition, LeaderEpoch: -1, Offset: begin - 1})
+		skipped += begin - start.Offset
 	}
 	// It fails if the group has removed this member meanwhile. kadm's commit would not.
 	if err := client.CommitRecords(ctx, before...); err != nil {

@@ -13,8 +13,8 @@ import (
 	"tkafka/pkg/lab/broker"
 )
 
-// Where a group begins in three partitions: with a committed offset, with one that the partition does not have any
-// more, and without one.
+// Where a group begins in partitions with a committed offset, with one that the partition never had, without one, and
+// with one of messages that are deleted.
 func TestBegin(t *testing.T) {
 	cluster, err := broker.Start(broker.Config{Topics: []string{"client60"}})
 	if err != nil {
@@ -26,7 +26,7 @@ func TestBegin(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	for partition := range int32(3) {
+	for partition := range int32(4) {
 		for range 4 {
 			message := &kgo.Record{Topic: "client60", Partition: partition}
 			if err := client.ProduceSync(t.Context(), message).FirstErr(); err != nil {
@@ -34,18 +34,22 @@ func TestBegin(t *testing.T) {
 			}
 		}
 	}
+	if err := cluster.Kfake().DeleteRecords("client60", 3, 2); err != nil {
+		t.Fatal(err)
+	}
 	admin := kadm.NewClient(client)
 	var before kadm.Offsets
 	before.AddOffset("client60", 0, 2, -1)
 	before.AddOffset("client60", 1, 99, -1)
+	before.AddOffset("client60", 3, 0, -1)
 
 	for _, test := range []struct {
 		name  string
 		reset kgo.Offset
 		want  map[int32]int64
 	}{
-		{"latest", kgo.NewOffset().AtEnd(), map[int32]int64{0: 2, 1: 4, 2: 4, 15: 0}},
-		{"earliest", kgo.NewOffset().AtStart(), map[int32]int64{0: 2, 1: 99}},
+		{"latest", kgo.NewOffset().AtEnd(), map[int32]int64{0: 2, 1: 4, 2: 4, 3: 2, 15: 0}},
+		{"earliest", kgo.NewOffset().AtStart(), map[int32]int64{0: 2, 1: 99, 3: 0}},
 	} {
 		if err := admin.CommitAllOffsets(t.Context(), test.name, before); err != nil {
 			t.Fatal(err)

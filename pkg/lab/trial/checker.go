@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // facts are what is known about a trial at its end. All times are since its start.
@@ -17,6 +19,9 @@ type facts struct {
 	events    []event
 	committed map[int32]int64 // the offsets of the group; nil: there is no group
 	records   []record        // of a producer
+	inFlight  int             // how many messages a process may work on, one for each of its members
+	kept      int             // retention has deleted the messages before this number; 0: none
+	stored    map[int]int     // by number, how often a message is in what the program has stored; nil: not known
 	partial   bool            // the producer was stopped: a line that it has not reported may be missing
 }
 
@@ -27,6 +32,16 @@ type record struct {
 	keyless   bool
 	partition int32
 	offset    int64 // -1: the cluster does not have it
+}
+
+// recordsOf returns the messages of a topic by the numbers in their texts.
+func recordsOf(messages []*kgo.Record) (records []record) {
+	for _, m := range messages {
+		for _, number := range numbersIn(string(m.Value)) {
+			records = append(records, record{number, string(m.Key), m.Key == nil, m.Partition, m.Offset})
+		}
+	}
+	return records
 }
 
 // message is a message for a consumer, or a line for a producer.
@@ -42,13 +57,14 @@ type printed struct {
 	number  int
 	process string
 	at      time.Duration
+	line    string // what its kind of line has in common
 }
 
 // report is a line in which a producer reports a delivery: of a message by its text, or of a number of messages.
 type report struct {
 	line   string
 	number int // -1: not by its text
-	count  int // 0: one message
+	count  int // of messages, if it is not about one
 }
 
 // start is the start of a process, with the committed offsets of its group at that time.
@@ -73,6 +89,10 @@ const (
 	LostAtReset   Kind = "skipped at the start"          // there was no committed offset to continue at
 	LostGap       Kind = "gap"                           // a later message of its partition was printed
 	LostWaiting   Kind = "not read"                      // nothing behind it was printed, either
+	LostExpired   Kind = "skipped after retention"       // the committed offset was not in the topic any more
+	LostContent   Kind = "unusual content"
+	Changed       Kind = "changed"
+	RandomKey     Kind = "random key"
 	TwiceInOne    Kind = "twice by one process"
 	TwiceInTwo    Kind = "twice by two processes"
 	Interrupted   Kind = "interrupted by the stop, and read again" // no mistake
@@ -80,6 +100,7 @@ const (
 	NotInTopic    Kind = "not in the topic"
 	NotDelivered  Kind = "reported, but not in the topic"
 	TwiceInTopic  Kind = "twice in the topic"
+	TwiceStored   Kind = "stored twice"
 )
 
 // Finding is one message that was lost, came twice or came out of order.
@@ -126,29 +147,60 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds())
 // checkConsumer finds the messages that are lost, printed twice, or out of order for their key.
 func (f *facts) checkConsumer() (found Findings) {
 	prints := make(map[int][]printed)
-	last := make(map[string]printed) // of each process
+	last := make(map[string][]printed) // of each process
 	for _, p := range f.prints {
 		prints[p.number] = append(prints[p.number], p)
-		last[p.process] = p
+		last[p.process] = append(last[p.process], p)
+	}
+	for process, all := range last {
+		last[process] = all[max(0, len(all)-max(1, f.inFlight)):]
 	}
 	for _, m := range f.messages {
-		p := prints[m.number]
+		p, there := prints[m.number], len(prints[m.number])
 		if m.offset < 0 {
 			continue
 		}
-		if m.required {
+		if f.stored != nil {
+			there = f.stored[m.number]
+		}
+		if m.required || there > 0 {
 			found.Sent++
-			found.Arrived += min(1, len(p))
+			found.Arrived += min(1, there)
 		}
 		switch {
-		case len(p) == 0 && m.required:
+		case there == 0 && m.required:
 			found.Lost = append(found.Lost, f.lost(m, prints))
-		case len(p) > 1:
+		case there > 1 && f.stored != nil:
+			found.Twice = append(found.Twice, m.finding(TwiceStored, "stored %d times", there))
+		case there > 1:
 			found.Twice = append(found.Twice, m.twice(p, last))
 		}
 	}
-	found.OutOfOrder = f.swapped()
+	if f.stored == nil { // what is stored need not have an order
+		found.OutOfOrder = f.swapped()
+	}
 	return found
+}
+
+// kinds returns the kinds of lines, if a process prints nearly each message in more than one of them.
+func (f *facts) kinds() (kinds []string) {
+	of := make(map[string][]string) // the kinds of lines of a message, by process
+	several := 0
+	for _, p := range f.prints {
+		name := fmt.Sprint(p.process, p.number)
+		if !slices.Contains(of[name], p.line) {
+			if of[name] = append(of[name], p.line); len(of[name]) == 2 {
+				several++
+			}
+		}
+		if !slices.Contains(kinds, p.line) {
+			kinds = append(kinds, p.line)
+		}
+	}
+	if several*10 < len(of)*8 || several == 0 {
+		return nil
+	}
+	return kinds[:min(len(kinds), 3)]
 }
 
 // lost explains why a message was not printed.
@@ -156,7 +208,7 @@ func (f *facts) lost(m message, prints map[int][]printed) Finding {
 	var before, after *printed // of the same partition: the neighbours that were printed
 	for _, other := range f.messages {
 		switch p := prints[other.number]; {
-		case len(p) == 0 || other.partition != m.partition:
+		case len(p) == 0 || other.partition != m.partition || other.number == m.number:
 		case other.offset < m.offset:
 			before = &p[0]
 		case after == nil:
@@ -164,6 +216,11 @@ func (f *facts) lost(m message, prints map[int][]printed) Finding {
 		}
 	}
 	seen, since := "never printed; sent at "+seconds(m.sent), m.sent
+	if p := prints[m.number]; len(p) > 0 {
+		seen, since = fmt.Sprintf("printed by %s at %s, but not stored", p[0].process, seconds(p[0].at)), p[0].at
+	} else if f.stored != nil {
+		seen = "not stored, and " + seen
+	}
 	neighbour := func(word string, p *printed) {
 		if p != nil {
 			seen += fmt.Sprintf("; %s printed %s, %s it in this partition, at %s", p.process, textOf(p.number), word, seconds(p.at))
@@ -180,7 +237,10 @@ func (f *facts) lost(m message, prints map[int][]printed) Finding {
 
 	kind := LostWaiting
 	committed, has := f.committed[m.partition]
-	if reset := f.resetAt(m, after); reset != nil {
+	if f.kept > 0 && m.number >= f.kept {
+		kind = LostExpired
+		seen += "; the committed offset was deleted, and this message was not"
+	} else if reset := f.resetAt(m, after); reset != nil {
 		kind = LostAtReset
 		seen += fmt.Sprintf("; when %s started at %s, the group had no committed offset for the partition", reset.process, seconds(reset.at))
 	} else if committed > m.offset {
@@ -213,7 +273,7 @@ func (f *facts) resetAt(m message, after *printed) *start {
 }
 
 // twice describes a message that was printed more than once. Last is what each process printed last.
-func (m message) twice(prints []printed, last map[string]printed) Finding {
+func (m message) twice(prints []printed, last map[string][]printed) Finding {
 	kind, first := TwiceInOne, prints[0]
 	var times []string
 	for _, p := range prints {
@@ -222,7 +282,7 @@ func (m message) twice(prints []printed, last map[string]printed) Finding {
 			kind = TwiceInTwo
 		}
 	}
-	if kind == TwiceInTwo && len(prints) == 2 && first == last[first.process] {
+	if kind == TwiceInTwo && len(prints) == 2 && slices.Contains(last[first.process], first) {
 		kind = Interrupted // a program prints, works, and then commits: a clean stop may come in between, once
 	}
 	const most = 4
@@ -268,14 +328,18 @@ func (f *facts) checkProducer() (found Findings) {
 		places[r.number] = append(places[r.number], r)
 	}
 	reported := make(map[int]string)
+	var most report // the largest number: a program may count as it goes
 	for _, report := range f.reports {
-		reported[report.number] = report.line
-		if report.count > 0 && f.partial {
-			found.Sent += report.count
-			if found.Arrived += min(report.count, len(places)); len(places) < report.count {
-				found.Lost = append(found.Lost, Finding{NotDelivered, "some messages", -1, -1,
-					fmt.Sprintf("%d lines are in the topic, but the program printed %q", len(places), report.line)})
-			}
+		reported[report.number] = report.line // -1: a number of messages
+		if report.count > most.count {
+			most = report
+		}
+	}
+	if f.partial {
+		found.Sent += most.count
+		if found.Arrived += min(most.count, len(places)); len(places) < most.count {
+			found.Lost = append(found.Lost, Finding{NotDelivered, "some messages", -1, -1,
+				fmt.Sprintf("%d lines are in the topic, but the program printed %q", len(places), most.line)})
 		}
 	}
 	for number := range f.messages {

@@ -20,7 +20,7 @@ func sent(n int) (all []message) {
 
 func prints(process string, from time.Duration, numbers ...int) (all []printed) {
 	for i, number := range numbers {
-		all = append(all, printed{number, process, from + time.Duration(i)*10*ms})
+		all = append(all, printed{number, process, from + time.Duration(i)*10*ms, ""})
 	}
 	return all
 }
@@ -76,6 +76,12 @@ func TestCheckReading(t *testing.T) {
 			"2/2 0 1 0", Interrupted, "judge-000001 (partition 3, offset 11): printed by process 1 at 0.01 s and by process 2 at 0.10 s"},
 		{"read again is not out of order", facts{messages: sent(3), prints: prints("process 1", 0, 0, 1, 2, 0, 1, 2)}, "3/3 0 3 0", TwiceInOne,
 			"judge-000000 (partition 3, offset 10): printed by process 1 at 0.00 s and by process 1 at 0.03 s"},
+		{"stored once, in any order, and not printed", facts{messages: sent(2), prints: prints("process 1", 0, 1), stored: map[int]int{1: 1, 0: 1}}, "2/2 0 0 0", "", ""},
+		{"stored twice", facts{messages: sent(2), prints: prints("process 1", 0, 0, 1), stored: map[int]int{1: 2, 0: 1}}, "2/2 0 1 0", TwiceStored,
+			"judge-000001 (partition 3, offset 11): stored 2 times"},
+		{"not stored", facts{messages: sent(2), prints: prints("process 1", 0, 0, 1), stored: map[int]int{0: 1}, committed: map[int32]int64{3: 12}},
+			"1/2 1 0 0", LostCommitted, "judge-000001 (partition 3, offset 11): printed by process 1 at 0.01 s, but not stored; " +
+				"process 1 printed judge-000000, before it in this partition, at 0.00 s; the committed offset is 12, so the group does not read it again"},
 		{"swapped", facts{messages: sent(3), prints: prints("process 1", 0, 0, 2, 1)}, "3/3 0 0 1", OutOfOrder,
 			"judge-000001 (partition 3, offset 11): printed by process 1 at 0.02 s, after judge-000002 at offset 12, " +
 				"which process 1 printed at 0.01 s; both have the key k"},
@@ -149,6 +155,11 @@ func TestNumbersIn(t *testing.T) {
 		"b'judge-000007'":                   {7},
 		"partition 1, value judge-000001 ":  {1},
 		"[judge-000001 judge-000002]":       {1, 2},
+		"\x1b[35mjudge-000004\x1b[0m":       {4},
+		`{"line":"k\tjudge-000005\n"}`:      {5},
+		"sensor_judge-000006_x":             {6},
+		"judge-000001judge-000002":          {1, 2},
+		"judge-0000012":                     nil,
 		"judge-12":                          nil,
 		"File /tmp/tkafka-judge-3104511463": nil,
 		strings.Repeat("x", 100) + "judge-": nil,
@@ -156,5 +167,58 @@ func TestNumbersIn(t *testing.T) {
 		if got := numbersIn(line); !slices.Equal(got, want) {
 			t.Errorf("%q: %v, want %v", line, got, want)
 		}
+	}
+}
+
+// A line of a producer is a report only if it says that something was delivered.
+func TestReportsIn(t *testing.T) {
+	for line, want := range map[string]string{
+		"delivered judge-000004":                         "4",
+		"judge-000004 -> partition 5, offset 17":         "4",
+		`{"text": "judge-000004", "error": null}`:        "4",
+		"ok judge-000004 (no error)":                     "4",
+		"FAILED, not delivered: judge-000004: timed out": "",
+		"judge-000004: Local: Message timed out":         "",
+		"delivery_failed judge-000004":                   "",
+		"sending judge-000004 ...":                       "",
+		"queued judge-000004":                            "",
+		"184 of 185 messages delivered":                  "184 messages",
+		"184/185 records were successfully delivered":    "184 messages",
+		"0 of 185 messages delivered":                    "0 messages",
+		"x: 1,536,108 messages delivered in 2 s":         "1536108 messages",
+		"delivered: 184, failed: 1":                      "184 messages",
+		"acknowledged 184 of 185 lines":                  "184 messages",
+		"185 lines sent, 184 messages delivered":         "184 messages",
+		"sent 185 records":                               "185 messages",
+		"185 messages sent, 3 failed":                    "",
+		"3 messages not delivered":                       "",
+		"delivered 18432 bytes":                          "",
+		"line 5 is not delivered: MESSAGE_TOO_LARGE":     "",
+		"partition 5, offset 17 delivered":               "",
+	} {
+		got := ""
+		for _, report := range reportsIn(line) {
+			if got = fmt.Sprint(report.number); report.number < 0 {
+				got = fmt.Sprint(report.count, " messages")
+			}
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
+	}
+}
+
+// Two lines for each message are two kinds of lines. The same line twice is a message that came twice.
+func TestKinds(t *testing.T) {
+	var two, one history
+	two.messages, one.messages = sent(20), sent(20)
+	for i := range 20 {
+		two.print("process 1", "got "+textOf(i))
+		two.print("process 1", fmt.Sprintf("stored %s after %d ms", textOf(i), i))
+		one.print("process 1", textOf(i))
+		one.print("process 1", textOf(i))
+	}
+	if got := fmt.Sprintf("%q", two.kinds()); got != `["got judge-#" "stored judge-# after # ms"]` || one.kinds() != nil {
+		t.Error(got, one.kinds())
 	}
 }

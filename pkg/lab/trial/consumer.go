@@ -2,6 +2,8 @@ package trial
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -70,6 +72,13 @@ func (r *run) explainSilence(w *worker, missing int) *problem {
 	case !asked.fetched:
 		return &problem{fmt.Sprintf("it has connected, and asked for no messages in %v", limit) + r.lastLines(w),
 			"does it subscribe to the topic, and poll?"}
+	case strings.Contains(w.Stderr.String(), "judge-0"):
+		r.result.unknown = true
+		return &problem{"it prints the messages on standard error, and only standard output counts" + r.lastLines(w),
+			"print them on standard output, or join the two: sh -c 'COMMAND 2>&1'"}
+	case strings.Contains(w.Stdout.Unmatched(), "judge-0") && !slices.ContainsFunc(w.Stdout.Lines(), func(line string) bool { return numbersIn(line) != nil }):
+		r.result.unknown = true
+		return &problem{"it prints the messages without line ends, so there is no complete line", `end the line of each message with "\n" (in Python, print does it, unless end="")`}
 	case lines > 0:
 		return &problem{fmt.Sprintf("none of the %d lines that it printed in %v has the text of a message", lines, limit) + r.lastLines(w),
 			"print the text of each message on standard output, such as " + textOf(0)}
@@ -96,7 +105,7 @@ func (r *run) explore() {
 		r.messages[i].required = r.result.Begins == "earliest"
 	}
 	r.mu.Unlock()
-	r.members = len(r.kafka.group().Members)
+	r.members, r.instance = len(r.kafka.group().Members), r.kafka.look().instance
 	r.event("it is ready after %.1f s; a new group begins at %s", (r.since() - w.began).Seconds(), r.result.Begins)
 	switch {
 	case r.members == 0:
@@ -106,5 +115,13 @@ func (r *run) explore() {
 	}
 	r.load()
 	r.more(300)
+	r.mu.Lock()
+	kinds := r.kinds()
+	r.mu.Unlock()
+	if kinds != nil {
+		r.result.unknown = true
+		r.must(&problem{fmt.Sprintf("it prints each message in several kinds of lines: %q", kinds),
+			"choose the lines that mean that a message is processed: --line 'PATTERN' counts only lines that match this regular expression"})
+	}
 	r.finish()
 }

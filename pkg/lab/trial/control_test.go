@@ -2,10 +2,12 @@ package trial
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -15,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -77,6 +80,10 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 	case "starts slowly":
 		time.Sleep(2 * time.Second)
 	}
+	reset := kgo.NewOffset().AtStart()
+	if mistake == "never commits" || mistake == "begins at the end" {
+		reset = kgo.NewOffset().AtEnd()
+	}
 	direct, err := kgo.NewClient(options...) // for the member that ignores a revocation
 	if err != nil {
 		return err
@@ -84,7 +91,7 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 	var mu sync.Mutex
 	next := make(map[int32]int64)
 	options = append(options,
-		kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group), kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()),
+		kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group), kgo.ConsumeResetOffset(reset),
 		kgo.Balancers(kgo.RangeBalancer()), kgo.HeartbeatInterval(200*time.Millisecond),
 		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, revoked map[string][]int32) {
@@ -111,26 +118,39 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 			}
 		}()
 	}
+	store := newStore(mistake)
 	seen := 0
-	var held *kgo.Record
+	var held, last *kgo.Record
 	for {
 		fetches := client.PollFetches(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		records := fetches.Records()
-		if mistake == "commits first" {
+		if mistake == "commits first" || mistake == "stores after the commit" {
 			client.CommitRecords(context.Background(), records...)
 		}
 		for _, message := range records {
 			seen++
+			if drop := drops[mistake]; drop != nil && drop(message, last) {
+				continue
+			}
+			last = message
 			mu.Lock()
 			next[message.Partition] = message.Offset + 1
 			mu.Unlock()
 			switch text := string(message.Value); {
+			case store != nil:
+				store.add(message)
 			case mistake == "prints nothing":
 			case mistake == "prints something else":
 				fmt.Println("got a message")
+			case mistake == "prints on standard error":
+				fmt.Fprintln(os.Stderr, text)
+			case mistake == "prints without line ends":
+				fmt.Print(text, " ")
+			case mistake == "prints two kinds":
+				fmt.Printf("received %s\nprocessed %s\n", text, text)
 			case mistake == "swaps" && seen == 60:
 				held = message // until the next one of its key comes
 			case mistake == "skips" && seen == 60:
@@ -144,10 +164,52 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 				}
 			}
 		}
-		if mistake != "never commits" && mistake != "commits first" {
+		if mistake != "never commits" && mistake != "commits first" && mistake != "stores after the commit" {
 			client.CommitRecords(context.Background(), records...)
 		}
 		client.AllowRebalance()
+	}
+}
+
+// drops are the mistakes of programs that do not handle each content. A line is a message without a key.
+var drops = map[string]func(message, last *kgo.Record) bool{
+	"drops equal values": func(m, last *kgo.Record) bool { return last != nil && bytes.Equal(m.Value, last.Value) },
+	"drops the empty":    func(m, _ *kgo.Record) bool { return m.Value != nil && len(m.Value) == 0 },
+	"drops null":         func(m, _ *kgo.Record) bool { return m.Value == nil },
+	"drops bytes":        func(m, _ *kgo.Record) bool { return !utf8.Valid(m.Value) },
+	"drops the long":     func(m, _ *kgo.Record) bool { return len(m.Value) > 65536 },
+	"drops keyless":      func(m, _ *kgo.Record) bool { return len(m.Key) == 0 },
+}
+
+// changes are the mistakes of programs that do not send a line as it is.
+var changes = map[string]func(string) string{
+	"strips blanks": strings.TrimSpace,
+	"changes bytes": func(line string) string { return strings.ToValidUTF8(line, "?") },
+	"cuts lines":    func(line string) string { return line[:min(len(line), 1000)] },
+}
+
+// store is a file with the messages. Only new ones are added, and printed a moment later.
+type store struct {
+	file *os.File
+	text string // of the file
+	all  bool   // also what is in it
+}
+
+func newStore(mistake string) *store {
+	if !strings.HasPrefix(mistake, "stores") {
+		return nil
+	}
+	text, _ := os.ReadFile("stored")
+	file, _ := os.OpenFile("stored", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	return &store{file, string(text), mistake == "stores again"}
+}
+
+func (s *store) add(message *kgo.Record) {
+	if text := string(message.Value); s.all || !strings.Contains(s.text, text) {
+		time.Sleep(2 * time.Millisecond)
+		fmt.Fprintln(s.file, text)
+		time.Sleep(8 * time.Millisecond)
+		fmt.Println(text)
 	}
 }
 
@@ -175,11 +237,17 @@ func produce(ctx context.Context, topic, mistake string) error {
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
-		for input := bufio.NewScanner(os.Stdin); input.Scan(); {
-			lines <- input.Text()
+		for input := bufio.NewReader(os.Stdin); ; {
+			line, err := input.ReadString('\n')
+			if line != "" && (err == nil || mistake != "loses the last line") {
+				lines <- strings.TrimSuffix(line, "\n")
+			}
+			if err != nil {
+				return
+			}
 		}
 	}()
-	var held *kgo.Record
+	var held, last *kgo.Record
 	var waiting []*kgo.Record
 	for number := 0; ; number++ {
 		var text string
@@ -197,7 +265,17 @@ func produce(ctx context.Context, topic, mistake string) error {
 			}
 			text = line
 		}
+		if change := changes[mistake]; change != nil {
+			text = change(text)
+		}
 		record := &kgo.Record{Key: fmt.Append(nil, number%5), Value: []byte(text)}
+		if mistake == "random keys" {
+			record.Key = fmt.Append(nil, rand.Float64())
+		}
+		if drop := drops[mistake]; drop != nil && drop(record, last) {
+			continue
+		}
+		last = record
 		if mistake == "swaps" && number == 60 {
 			held = record
 			continue
@@ -212,7 +290,7 @@ func produce(ctx context.Context, topic, mistake string) error {
 		}
 		send := func(record *kgo.Record) {
 			client.Produce(context.Background(), record, func(record *kgo.Record, err error) {
-				if err == nil && mistake != "reports nothing" && mistake != "reports too early" {
+				if (err == nil || mistake == "reports failures as delivered") && mistake != "reports nothing" && mistake != "reports too early" {
 					fmt.Println("delivered", string(record.Value))
 				}
 			})
@@ -235,13 +313,18 @@ func judge(t *testing.T, role, mistake string, limits limits, names ...string) [
 	if err != nil {
 		t.Fatal(err)
 	}
+	command := Command{Args: []string{program, role, "{topic}", "{group}", mistake}, Folder: t.TempDir()}
+	return perform(t, command, role == "producer", limits, names...)
+}
+
+func perform(t *testing.T, command Command, producer bool, limits limits, names ...string) []Result {
+	t.Helper()
 	s := &Suite{
-		Command:  Command{Args: []string{program, role, "{topic}", "{group}", mistake}, Folder: t.TempDir()},
-		Producer: role == "producer", Seed: 1, limits: limits,
+		Command: command, Producer: producer, Seed: 1, limits: limits,
 		Say: func(trial, line string) { t.Logf("%s: %s", trial, line) },
 	}
 	all := Consumer
-	if s.Producer {
+	if producer {
 		all = Producer
 	}
 	for _, trial := range all {
@@ -267,7 +350,7 @@ func TestCorrectPrograms(t *testing.T) {
 		t.Run(role, func(t *testing.T) {
 			t.Parallel()
 			for _, r := range judge(t, role, "none", quick) {
-				if r.Status != OK || r.Sent < 50 || r.Arrived != r.Sent {
+				if r.Status != OK || r.Sent < 50 && r.Trial != "contents" || r.Arrived != r.Sent {
 					t.Errorf("%s: %s %s: %d of %d, %v %v %v", r.Trial, r.Status, r.Why, r.Arrived, r.Sent, r.Lost, r.Twice, r.OutOfOrder)
 				}
 			}
@@ -294,10 +377,31 @@ func TestMistakes(t *testing.T) {
 		{"consumer", "swaps", "start", OutOfOrder},
 		{"consumer", "skips", "start", LostCommitted},
 		{"consumer", "never commits", "kill", LostAtReset},
+		{"consumer", "begins at the end", "retention", LostExpired},
+		{"consumer", "drops equal values", "contents", LostContent},
+		{"consumer", "drops the empty", "contents", LostContent},
+		{"consumer", "drops null", "contents", LostContent},
+		{"consumer", "drops bytes", "contents", LostContent},
+		{"consumer", "drops the long", "contents", LostContent},
+		{"consumer", "drops keyless", "contents", LostContent},
+		{"producer", "drops the empty", "contents", LostContent},
+		{"producer", "drops equal values", "contents", LostContent},
+		{"producer", "strips blanks", "contents", Changed},
+		{"producer", "changes bytes", "contents", Changed},
+		{"producer", "cuts lines", "contents", Changed},
+		{"producer", "loses the last line", "contents", LostContent},
+		{"producer", "random keys", "contents", RandomKey},
+		{"producer", "reports failures as delivered", "refused", NotDelivered},
+		{"producer", "reports nothing", "refused", NotInTopic},
 	} {
 		t.Run(test.mistake+" "+test.trial, func(t *testing.T) {
 			t.Parallel()
-			r := judge(t, test.role, test.mistake, quick, test.trial)[0]
+			names := []string{test.trial}
+			if test.mistake == "random keys" {
+				names = append(names, "all") // to compare the keys
+			}
+			results := judge(t, test.role, test.mistake, quick, names...)
+			r := results[len(results)-1]
 			found := slices.Concat(r.Lost, r.Twice, r.OutOfOrder)
 			if r.Status != Failed || r.Why != "" || len(found) == 0 || len(r.Meanings) == 0 || r.Section == "" {
 				t.Fatalf("%s %s: %d findings, %q %q", r.Status, r.Why, len(found), r.Meanings, r.Section)
@@ -322,6 +426,9 @@ func TestHelpfulAnswers(t *testing.T) {
 		{"another topic", "it asks for the topic client60, and the messages are in the topic judge", "{topic}"},
 		{"prints nothing", "it reads the topic, and has printed nothing on standard output in 3s", "python3 -u"},
 		{"prints something else", "has the text of a message; the end of its standard output: \"got a message", "such as judge-000000"},
+		{"prints on standard error", "it prints the messages on standard error", "2>&1"},
+		{"prints without line ends", "it prints the messages without line ends", `"\n"`},
+		{"prints two kinds", `it prints each message in several kinds of lines: ["received judge-#" "processed judge-#"]`, "--line"},
 	} {
 		t.Run(test.mistake, func(t *testing.T) {
 			t.Parallel()
@@ -329,7 +436,7 @@ func TestHelpfulAnswers(t *testing.T) {
 			if r := results[0]; r.Status != Failed || !strings.Contains(r.Why, test.why) || !strings.Contains(r.Hint, test.hint) {
 				t.Errorf("%s: %s\nhint: %s", r.Status, r.Why, r.Hint)
 			}
-			if r := results[1]; r.Status != NotTried || r.Why != "the trial start was not possible" {
+			if r := results[1]; r.Status != NotTried || r.Why != "the trial start was not possible" && test.mistake != "prints two kinds" {
 				t.Errorf("%s: %s", r.Status, r.Why)
 			}
 		})
@@ -362,4 +469,28 @@ func TestHelpfulAnswers(t *testing.T) {
 			t.Errorf("%s: %s", r.Status, r.Why)
 		}
 	})
+}
+
+// What a program stores counts if the judge can see it. A program that prints only what is new is acquitted then.
+func TestStored(t *testing.T) {
+	t.Parallel()
+	for mistake, want := range map[string]string{"stores": "ok, twice false", "stores again": "ok, twice true", "stores after the commit": "FAILED, twice false"} {
+		t.Run(mistake, func(t *testing.T) {
+			t.Parallel()
+			program, err := exec.LookPath("judged")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := Suite{Command: Command{Args: []string{program, "consumer", "{topic}", "{group}", mistake}, Folder: t.TempDir()}, Seed: 1, limits: quick, Stored: "cat stored"}
+			s.Trials = slices.DeleteFunc(slices.Clone(Consumer), func(t Trial) bool { return t.Name != "start" && t.Name != "kill" })
+			results, err := s.Run(t.Context(), t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := results[1]
+			if got := fmt.Sprintf("%s, twice %t", r.Status, len(r.Twice) > 0); got != want || r.Sent < 100 {
+				t.Errorf("%s %s: %d of %d, %v %v", got, r.Why, r.Arrived, r.Sent, r.Lost, r.Twice)
+			}
+		})
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -34,7 +35,7 @@ func killedAtCommit(r *run) {
 	}
 	w := r.processes[len(r.processes)-1]
 	w.stopped.Store(true)
-	commit := r.kafka.Kfake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, When: func(kmsg.Request) bool {
+	commit := r.kafka.Kfake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit, kmsg.TxnOffsetCommit}, When: func(kmsg.Request) bool {
 		w.SignalAll(syscall.SIGKILL)
 		return false // there is no fault in the answer
 	}})
@@ -57,7 +58,12 @@ func (r *run) kill(how string) {
 }
 
 // joined starts one more member.
-func joined(r *run) { r.join(r.start()) }
+func joined(r *run) {
+	if id := r.kafka.look().instance; id != "" && id == r.instance {
+		r.must(fmt.Errorf("each process has the group.instance.id %s, so the group has only one of them at a time: take it from the host name or the process", id))
+	}
+	r.join(r.start())
+}
 
 // left stops the last member.
 func left(r *run) {
@@ -78,10 +84,42 @@ func paused(r *run) {
 	r.event("its session ended; %s has its partitions", other.name)
 }
 
+// resumed lets the paused process continue. It was removed, so it may also end with an error, for a supervisor.
 func resumed(r *run) {
-	r.must(r.processes[0].Continue())
-	r.event("%s continues", r.processes[0].name)
-	r.groupHas(2)
+	slow := r.processes[0]
+	slow.stopped.Store(true)
+	r.must(slow.Continue())
+	r.event("%s continues", slow.name)
+	r.until(r.limits.start, func() bool { return !slow.running() || len(r.kafka.group().Members) == 2*r.members })
+	if slow.running() {
+		r.groupHas(2)
+		return
+	}
+	if slow.Status() == 0 {
+		r.must(r.endedEarly(slow))
+	}
+	r.result.note(fmt.Sprintf("when it was removed from its group, it ended with status %d, and was started again, as a supervisor does%s", slow.Status(), r.lastLines(slow)))
+	r.join(r.start())
+}
+
+// expired stops the last process, and deletes all messages at and behind its committed offsets, as retention does
+// when a program is away for long. Some messages come after that, and then it starts again.
+func expired(r *run) {
+	r.unload()
+	r.stop(r.processes[len(r.processes)-1], syscall.SIGINT)
+	r.sendEach(2, false)
+	r.mu.Lock()
+	for i := range r.messages { // what was not printed until now is deleted, too
+		r.messages[i].required = r.messages[i].required && r.messages[i].times > 0
+	}
+	r.mu.Unlock()
+	for partition := range int32(partitions) {
+		r.must(r.kafka.Kfake().DeleteRecords(Topic, partition, -1))
+	}
+	r.event("the messages were deleted")
+	r.kept = r.sendEach(3, true)
+	r.join(r.start())
+	r.load()
 }
 
 // brokerDied kills the coordinator of the group. The other brokers lead its partitions.
@@ -149,6 +187,25 @@ func answersRefused(r *run) (note func() string) {
 	return func() string { return fmt.Sprintf("%d answers were NOT_ENOUGH_REPLICAS_AFTER_APPEND", fault.Hits()) }
 }
 
+// messagesRefused refuses two requests of a producer, and does not store their messages. Then lines are missing, and
+// the program must not report them as delivered. It must say it, or end with another status than 0.
+func messagesRefused(r *run) (note func() string) {
+	requests := 0
+	fault := r.kafka.Kfake().Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.InvalidRecord, Count: 2,
+		When: func(kmsg.Request) bool {
+			requests++
+			return requests == 1 || requests == 4
+		},
+	})
+	return func() string {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.partial = r.partial || r.denied || len(r.reports) > 0 || !r.processes[0].running() && r.processes[0].Status() != 0
+		return fmt.Sprintf("%d requests were refused", fault.Hits())
+	}
+}
+
 // answersLost lets every twentieth answer to a producer get lost: our own client stores the messages, and then the
 // connection breaks. The first one always gets lost, because some programs send few large requests.
 func answersLost(r *run) (note func() string) {
@@ -212,8 +269,15 @@ func (k *kafka) killAll() (err error) {
 
 // restart starts all brokers that were killed.
 func (k *kafka) restart() (err error) {
-	for broker := range k.Brokers() {
-		err = errors.Join(err, k.Restart(int32(broker)))
+	for range 100 {
+		err = nil
+		for broker := range k.Brokers() {
+			err = errors.Join(err, k.Restart(int32(broker)))
+		}
+		if err == nil {
+			break
+		}
+		time.Sleep(100 * time.Millisecond) // a process that starts at this moment has a copy of our socket until its exec
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -103,34 +104,41 @@ func (k *kafka) count() (total int) {
 	return total
 }
 
-// read returns all messages of the topic. It uses a client of its own, which no fault has met.
-func (k *kafka) read(ctx context.Context) (records []record, err error) {
-	client, err := k.Client(kgo.ConsumeTopics(Topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+// read returns all messages of the topic, but not those of transactions that are open, or were aborted. It uses
+// a client of its own, which no fault has met.
+func (k *kafka) read(ctx context.Context) (messages []*kgo.Record, err error) {
+	client, err := k.Client(kgo.ConsumeTopics(Topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	for left := k.count(); left > 0; {
+	next := make(map[int32]int64)
+	isBehind := func(p *kfake.PartitionInfo) bool {
+		return max(next[p.Partition], p.LogStartOffset) < p.LastStableOffset
+	}
+	for slices.ContainsFunc(k.Kfake().PartitionInfos(Topic), isBehind) {
 		fetches := client.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
-			return nil, fmt.Errorf("topic %s: %d messages could not be read: %w", Topic, left, err)
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("topic %s: only %d messages could be read: %w", Topic, len(messages), fetches.Err())
 		}
 		for _, message := range fetches.Records() {
-			left--
-			for _, number := range numbersIn(string(message.Value)) {
-				records = append(records, record{number, string(message.Key), message.Key == nil, message.Partition, message.Offset})
+			next[message.Partition] = message.Offset + 1
+			if !message.Attrs.IsControl() {
+				messages = append(messages, message)
 			}
 		}
 	}
-	return records, nil
+	return messages, nil
 }
 
 // asked is what the program has asked the brokers for.
 type asked struct {
 	connected, fetched bool
 	otherTopic, group  string // the last ones
+	instance           string // the last group.instance.id
 }
 
 // watch sees a request of the program, or of our own client.
@@ -149,11 +157,18 @@ func (k *kafka) watch(request kmsg.Request) (kmsg.Response, error, bool) {
 			}
 		}
 	case *kmsg.JoinGroupRequest:
-		k.asked.group = r.Group
+		k.asked.group, k.asked.instance = r.Group, deref(r.InstanceID)
 	case *kmsg.ConsumerGroupHeartbeatRequest:
-		k.asked.group = r.Group
+		k.asked.group, k.asked.instance = r.Group, cmp.Or(deref(r.InstanceID), k.asked.instance) // not in each
 	}
 	return nil, nil, false
+}
+
+func deref(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
 }
 
 func (k *kafka) look() asked {

@@ -84,10 +84,13 @@ func (r *run) awaitEnd(w *worker, began time.Time, arrived *growth) {
 }
 
 func (r *run) explainNothing(w *worker) *problem {
+	r.result.unknown = true
+	why, hint := "no line came into the topic", "it must send each line of standard input; {topic} and {brokers} in its arguments stand for the topic and the addresses"
 	if !r.kafka.look().connected {
-		return &problem{"it has not connected to the brokers" + r.lastLines(w),
-			"put {brokers} into its arguments, or read the addresses from the variable KAFKA_BROKERS"}
+		why, hint = "it has not connected to the brokers", "put {brokers} into its arguments, or read the addresses from the variable KAFKA_BROKERS"
 	}
-	return &problem{"no line came into the topic" + r.lastLines(w),
-		"it must send each line of standard input; {topic} and {brokers} in its arguments stand for the topic and the addresses"}
+	if !w.running() && w.Status() != 0 {
+		why, hint = fmt.Sprintf("%s, and ended with status %d", why, w.Status()), "its own lines have the reason: type the command without the judge first"
+	}
+	return &problem{why + r.lastLines(w), hint}
 }

@@ -18,10 +18,12 @@ import (
 type Command struct {
 	// Args are the program and its arguments, with {topic}, {group}, {brokers} and {auth} in them.
 	Args []string
-	// Folder is where the user typed the command. The program runs in a folder with links to all that is
-	// in it, and with an auth/ of its own.
+	// Folder is where the user typed the command. The program runs in a copy of it (folder.go).
 	Folder string
 }
+
+// switches are the flags of go run without a value.
+var switches = strings.Fields("a asan cover json linkshared modcacherw msan n race trimpath v work x")
 
 // Build replaces "go run PACKAGE" by an executable, which it builds into dir. So a signal reaches the
 // program itself, and it starts without a compiler. It returns the package, or "" for another command.
@@ -30,8 +32,18 @@ func (c *Command) Build(ctx context.Context, dir string) (pkg string, err error)
 		return "", nil
 	}
 	at := 2
-	for at < len(c.Args) && strings.HasPrefix(c.Args[at], "-") && c.Args[at] != "--" {
-		at++ // flags such as -race; one with a value of its own needs "=": -tags=x
+	for ; at < len(c.Args) && strings.HasPrefix(c.Args[at], "-") && c.Args[at] != "--"; at++ {
+		name, value, given := strings.Cut(strings.TrimLeft(c.Args[at], "-"), "=")
+		if !given && !slices.Contains(switches, name) { // it has a value of its own
+			if at++; at == len(c.Args) {
+				break
+			}
+			value = c.Args[at]
+		}
+		if name == "C" { // go changes to this folder, also for the program
+			c.Folder = filepath.Join(c.Folder, value)
+			c.Args, at = slices.Delete(c.Args, 2, at+1), 1
+		}
 	}
 	if at == len(c.Args) {
 		return "", errors.New("go run needs a package")
@@ -53,18 +65,7 @@ func (c *Command) Build(ctx context.Context, dir string) (pkg string, err error)
 
 // process returns a process of the program in the folder, which has not started.
 func (c *Command) process(k *kafka, folder string) *process.Process {
-	brokers := strings.Join(k.Brokers(), ",")
-	values := strings.NewReplacer("{topic}", Topic, "{group}", defaultGroup, "{brokers}", brokers, "{auth}", k.auth)
-	var args []string
-	for _, arg := range c.Args {
-		args = append(args, values.Replace(arg))
-	}
-	command := exec.Command(args[0], args[1:]...)
-	command.Dir = folder
-	command.Env = append(os.Environ(), "PWD="+folder,
-		"KAFKA_BROKERS="+brokers, "KAFKA_AUTH="+k.auth, "KAFKA_KEYSTORE_PASSWORD="+settings.DefaultPassword,
-		"PYTHONUNBUFFERED=1",       // as python3 -u: each line comes at once
-		"GORACE=atexit_sleep_ms=0") // with the race detector, a program would sleep for a second at its end
+	command := c.in(folder, k, c.Args)
 	running := process.New(command)
 	running.InSession()
 	const keep = 64 << 10 // messages are counted as they come
@@ -72,25 +73,35 @@ func (c *Command) process(k *kafka, folder string) *process.Process {
 	return running
 }
 
-// workFolder makes the folder that a program runs in: links to all that is in the user's folder, except
-// auth, which the caller makes. It returns the path of auth.
-func workFolder(dir, users string) (auth string, err error) {
-	entries, err := os.ReadDir(users)
+// in returns a command that runs in the folder, and knows the cluster.
+func (c *Command) in(folder string, k *kafka, words []string) *exec.Cmd {
+	brokers := strings.Join(k.Brokers(), ",")
+	values := strings.NewReplacer("{topic}", Topic, "{group}", defaultGroup, "{brokers}", brokers, "{auth}", k.auth)
+	var args []string
+	for _, word := range words {
+		args = append(args, values.Replace(word))
+	}
+	if _, err := os.Stat(filepath.Join(folder, args[0])); strings.Contains(args[0], "/") && !filepath.IsAbs(args[0]) && err != nil {
+		args[0] = filepath.Join(c.Folder, args[0]) // it is too large for the copy
+	}
+	command := exec.Command(args[0], args[1:]...)
+	command.Dir = folder
+	command.Env = append(os.Environ(), "PWD="+folder,
+		"KAFKA_BROKERS="+brokers, "KAFKA_AUTH="+k.auth, "KAFKA_KEYSTORE_PASSWORD="+settings.DefaultPassword,
+		"PYTHONUNBUFFERED=1",       // as python3 -u: each line comes at once
+		"GORACE=atexit_sleep_ms=0") // with the race detector, a program would sleep for a second at its end
+	return command
+}
+
+// readStored runs the command that prints what the program has stored, and counts the messages in it.
+func (r *run) readStored() error {
+	printed, err := r.Command.in(r.folder, r.kafka, []string{"sh", "-c", r.Stored}).CombinedOutput()
 	if err != nil {
-		return "", err
+		return fmt.Errorf("--result: %w: %s", err, strings.TrimSpace(string(printed[:min(len(printed), 200)])))
 	}
-	if users, err = filepath.Abs(users); err != nil {
-		return "", err
+	r.stored = make(map[int]int)
+	for _, number := range numbersIn(string(printed)) {
+		r.stored[number]++
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	for _, entry := range entries {
-		if name := entry.Name(); name != "auth" {
-			if err := os.Symlink(filepath.Join(users, name), filepath.Join(dir, name)); err != nil {
-				return "", err
-			}
-		}
-	}
-	return filepath.Join(dir, "auth"), nil
+	return nil
 }

@@ -3,6 +3,7 @@ package trial
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -21,6 +22,7 @@ type run struct {
 	cancel context.CancelCauseFunc
 
 	kafka     *kafka
+	dir       string // has a folder for each trial
 	folder    string // in which the program runs
 	processes []*worker
 	unload    func() // ends the load
@@ -90,7 +92,11 @@ func (r *run) start() *worker {
 	w := &worker{Process: r.Command.process(r.kafka, r.folder), name: fmt.Sprintf("process %d", len(r.processes)+1), began: r.since()}
 	w.stopped.Store(r.Producer) // its end is for the checker
 	r.starts = append(r.starts, start{w.name, w.began, r.kafka.committed()})
-	w.Stdout.OnLine = func(line string) { r.print(w.name, line) }
+	w.Stdout.OnLine = func(line string) {
+		if r.Line == nil || r.Line.MatchString(line) {
+			r.print(w.name, line)
+		}
+	}
 	if r.Producer {
 		w.Stdout.OnLine = r.report
 		w.Stderr.OnLine = r.report
@@ -103,12 +109,34 @@ func (r *run) start() *worker {
 	go func() {
 		<-w.Ended()
 		if !w.stopped.Load() {
-			text := fmt.Sprintf("%s ended by itself, with status %d, after %.1f s", w.name, w.Status(), (r.since() - w.began).Seconds())
-			r.cancel(&problem{text + r.lastLines(w), "an error of one request is no reason to end: print it, and poll again"})
+			r.cancel(r.endedEarly(w))
 		}
 	}()
 	return w
 }
+
+// endedEarly describes a process that should not have ended.
+func (r *run) endedEarly(w *worker) *problem {
+	lines, printed := r.lastLines(w), r.progress(0).printed
+	hint := "an error of one request is no reason to end: print it, and poll again"
+	switch {
+	case printed == 0 && w.Status() == 0:
+		hint = "a consumer polls in a loop until it is stopped; it must not end when no message is there"
+	case printed == 0:
+		hint = "it ended before its first message, so its own lines have the reason: type the command without the judge first"
+	case refusedCommit.MatchString(lines):
+		hint = "its commit was refused, because the group had changed, so the messages come again: poll again, or let a supervisor start it again"
+	}
+	text := fmt.Sprintf("%s ended by itself, with status %d, after %.1f s", w.name, w.Status(), (r.since() - w.began).Seconds())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sending != "" {
+		text += ", at " + r.sending
+	}
+	return &problem{text + lines, hint}
+}
+
+var refusedCommit = regexp.MustCompile(`(?i)generation|unknown.member|fenced|rebalance.in.progress`)
 
 // lastLines are the last lines of a program's output, for an explanation.
 func (r *run) lastLines(w *worker) string {
@@ -187,6 +215,9 @@ func (r *run) stop(w *worker, signal syscall.Signal) {
 	r.event("%s was stopped with %s", w.name, name)
 	asked := time.Now()
 	w.SignalAll(signal)
+	if r.Producer { // what is before it in a pipeline ends, too
+		time.AfterFunc(r.limits.end/5, func() { w.CloseInput() })
+	}
 	if r.until(r.limits.end, func() bool { return !w.running() }) {
 		r.say("%s ended after %.1f s, with status %d", w.name, time.Since(asked).Seconds(), w.Status())
 	} else {
@@ -212,7 +243,7 @@ func (r *run) leave(w *worker, unclean string) {
 	if r.until(300*time.Millisecond, gone) { // enough for a member that has left
 		return
 	}
-	if unclean != "" {
+	if unclean != "" && r.kafka.look().instance == "" { // a static member does not leave
 		r.result.note(unclean)
 	}
 	r.must(r.kafka.remove(r.ctx, left))

@@ -21,29 +21,62 @@ const (
 // textOf is the text of a message. A program has processed a message when it prints a line with its text.
 func textOf(number int) string { return fmt.Sprintf("judge-%06d", number) }
 
-var textPattern = regexp.MustCompile(`\bjudge-(\d{6})\b`)
+var textPattern = regexp.MustCompile(`judge-(\d+)`)
 
-// numbersIn returns the messages in a line that a program has printed.
+// numbersIn returns the messages in a line that a program has printed. What is before and behind a text does not
+// matter, such as a colour, except a digit.
 func numbersIn(line string) (numbers []int) {
 	for _, found := range textPattern.FindAllStringSubmatch(line, -1) {
-		number, _ := strconv.Atoi(found[1]) // so many digits always fit in it
-		numbers = append(numbers, number)
+		if number, err := strconv.Atoi(found[1]); err == nil && len(found[1]) == len("000000") {
+			numbers = append(numbers, number)
+		}
 	}
 	return numbers
 }
 
-var countPattern = regexp.MustCompile(`(?i)\b([1-9][\d,]{0,9}) (?:messages?|lines?|records?) (?:were )?(?:delivered|sent)`)
+var changing = regexp.MustCompile(`\d[\d.,:]*|\x1b\[[\d;]*m`)
+
+// kindOf is what the lines of a kind have in common, such as "received judge-#" and "stored judge-#".
+func kindOf(line string) string { return strings.TrimSpace(changing.ReplaceAllString(line, "#")) }
+
+const (
+	count  = `(\d[\d,]{0,9})(?: ?(?:/|of|out of) ?\d[\d,]*)?` // "184 of 185" is 184
+	things = `(?:messages?|lines?|records?)`
+	done   = `(?:delivered|acknowledged|confirmed)`
+)
+
+var (
+	delivered = regexp.MustCompile(`(?i)\b` + count + ` ` + things + ` (?:were |are |successfully )*` + done + `\b|\b` + done + `:? ` + count + ` ` + things + `\b|\b` + done + ` ?[:=] ?` + count + `(?:[,;)]|$)`)
+	onlySent  = regexp.MustCompile(`(?i)\b` + count + ` ` + things + ` (?:were |are |successfully )*sent\b|\bsent:? ` + count + ` ` + things + `\b`)
+
+	// A line with one of these words is no report: it denies a delivery, or is about what comes before it.
+	denied = regexp.MustCompile(`(?i)(?:\b|_)(?:not|never|fail\w*|err\w*|exception|timed out|timeout|cannot|can't|couldn't|refused|rejected|expired|unable|lost|dropped|` +
+		`abort\w*|retrying|sending|producing|queue\w*|queuing|enqueued?|buffer\w*|pending|waiting|read|reading)(?:\b|_)`)
+	allWell = regexp.MustCompile(`(?i)\b(?:no|without|0) (?:err\w*|fail\w*)|\b(?:err\w*|fail\w*|exception)["']?\s*[:=]\s*(?:null|none|nil|<nil>|false|0|""|'')`)
+)
+
+func denies(line string) bool { return denied.MatchString(allWell.ReplaceAllString(line, "")) }
 
 // reportsIn returns what a line reports about deliveries: of messages by their text, or of a number of messages.
 func reportsIn(line string) (reports []report) {
-	for _, number := range numbersIn(line) {
-		reports = append(reports, report{line: line, number: number})
+	if numbers := numbersIn(line); numbers != nil {
+		for _, number := range numbers {
+			reports = append(reports, report{line: line, number: number})
+		}
+		if denies(line) {
+			return nil
+		}
+		return reports
 	}
-	if found := countPattern.FindStringSubmatch(line); reports == nil && found != nil {
-		count, _ := strconv.Atoi(strings.ReplaceAll(found[1], ",", "")) // so many digits always fit in it
-		reports = []report{{line: line, number: -1, count: count}}
+	found := delivered.FindStringSubmatch(line)
+	if found == nil && !denies(line) {
+		found = onlySent.FindStringSubmatch(line)
 	}
-	return reports
+	if found == nil {
+		return nil
+	}
+	total, _ := strconv.Atoi(strings.ReplaceAll(strings.Join(found[1:], ""), ",", "")) // so many digits always fit in it
+	return []report{{line: line, number: -1, count: total}}
 }
 
 // history is what happens in a trial. Several goroutines add messages, prints and reports.
@@ -52,7 +85,10 @@ type history struct {
 	began  time.Time
 	mu     sync.Mutex
 	random *rand.Rand
-	lines  int // that the programs have printed
+
+	lines   int    // that the programs have printed
+	denied  bool   // a line says that something was not delivered
+	sending string // the content that a program gets at the moment
 }
 
 func (h *history) since() time.Duration { return time.Since(h.began) }
@@ -62,6 +98,18 @@ func (h *history) between(a, b int) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return a + h.random.IntN(b-a+1)
+}
+
+func (h *history) lineCount() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lines
+}
+
+func (h *history) setSending(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sending = name
 }
 
 // add adds a message, and returns its number.
@@ -80,7 +128,7 @@ func (h *history) print(process, line string) {
 	h.lines++
 	for _, number := range numbersIn(line) {
 		if number < len(h.messages) {
-			h.prints = append(h.prints, printed{number, process, h.since()})
+			h.prints = append(h.prints, printed{number, process, h.since(), kindOf(line)})
 			h.messages[number].times++
 		}
 	}
@@ -91,12 +139,14 @@ func (h *history) report(line string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.reports = append(h.reports, reportsIn(line)...)
+	h.denied = h.denied || denies(line)
 }
 
 // progress is how far the programs have come.
 type progress struct {
 	sent, printed int           // messages
 	unread        int           // those that must be printed, and are not
+	times         int           // that any message was printed
 	last          time.Duration // when the last one was printed
 }
 
@@ -111,8 +161,8 @@ func (h *history) progress(from int) (p progress) {
 			p.unread++
 		}
 	}
-	if n := len(h.prints); n > 0 {
-		p.last = h.prints[n-1].at
+	if p.times = len(h.prints); p.times > 0 {
+		p.last = h.prints[p.times-1].at
 	}
 	return p
 }
