@@ -20,8 +20,6 @@ import (
 // Assigned matches the line that [Print] prints.
 var Assigned = regexp.MustCompile(`assigned (?P<count>\d+) of (?P<total>\d+) partitions: (?P<partitions>\d+(?:[,-]\d+)*)`)
 
-var refused int // how often the group has refused the commit of Begin, one time after the other
-
 // Begin is for kgo.OnPartitionsAssigned. In each partition without a committed offset it commits where the
 // group begins, and then it prints the partitions, as [Print] does. So each message that is produced after this
 // line is printed by the group.
@@ -35,13 +33,14 @@ func Begin(ctx context.Context, client *kgo.Client, ours map[string][]int32) {
 			err := commitStart(ctx, client, topic, partitions)
 			switch {
 			case err == nil:
-				refused = 0
 				Print(ctx, client, ours)
 				return
 			case errors.Is(err, kerr.UnknownMemberID):
-				if refused++; refused == 2 { // kfake lets both be in one group, and then refuses
-					cli.Warn(cli.WithHint(errors.New("the group assigns partitions to this member, but refuses its commits "+
-						"(UNKNOWN_MEMBER_ID): it may have members with group.protocol=consumer"), "choose another group name"))
+				// kfake lets members of both protocols be in one group, and then refuses the commits of ours.
+				name := client.OptValue(kgo.ConsumerGroup).(string)
+				if groups, _ := kadm.NewClient(client).ListGroups(ctx); groups[name].GroupType == "consumer" {
+					cli.Warn(cli.WithHint(fmt.Errorf("group %q has members with group.protocol=consumer, and refuses commits of "+
+						"this member (UNKNOWN_MEMBER_ID)", name), "choose another group name"))
 					go client.CloseAllowingRebalance() // then poll returns an error
 				}
 				return
