@@ -1,7 +1,7 @@
 """Confluent's Python client (confluent-kafka) as a peer of our programs, and a student who types.
 
 clients.py write FOLDER BROKERS TOPIC              sends each line of standard input
-clients.py keys FOLDER BROKERS TOPIC               the same, with the keys 0, 1, 2, ...
+clients.py keys FOLDER BROKERS TOPIC [PARTITIONER] the same, with the keys 0, 1, 2, ...
 clients.py read FOLDER BROKERS TOPIC GROUP COUNT   prints the COUNT oldest messages
 clients.py places FOLDER BROKERS TOPIC GROUP COUNT the same, each with its partition and offset
 clients.py member FOLDER BROKERS TOPIC GROUP       prints the messages of its partitions until SIGTERM
@@ -35,10 +35,10 @@ def config():
     }
 
 
-def write(topic):
+def write(topic, partitioner="consistent_random"):
     from confluent_kafka import Producer
 
-    producer = Producer(config() | {"enable.idempotence": True})
+    producer = Producer(config() | {"enable.idempotence": True, "partitioner": partitioner})
     for number, line in enumerate(sys.stdin.buffer):
         key = str(number) if mode == "keys" else None
         while True:
@@ -97,7 +97,7 @@ def typed(producer, topic):
 
 match mode:
     case "write" | "keys":
-        write(rest[2])
+        write(*rest[2:])
     case "read" | "places":
         read(rest[2], rest[3], int(rest[4]))
     case "member":

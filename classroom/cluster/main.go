@@ -8,7 +8,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -25,8 +24,6 @@ var (
 	fresh = pflag.Bool("fresh", false, "start empty: delete the topics, messages and offsets of earlier clusters with these ports")
 	auth  = pflag.String("auth", "", "`folder` for the credentials (default: the nearest auth/, here or above)")
 )
-
-var topicName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,248}$`)
 
 func main() {
 	cli.Run("", "Runs three Kafka brokers on this machine until it is stopped, and writes the\n"+
@@ -46,17 +43,8 @@ func run(ctx context.Context, _ []string) error {
 	if len(*topics) == 0 {
 		return &cli.Misuse{Problem: "--topics names no topic"}
 	}
-	taken := make(map[string]string)
-	for _, topic := range *topics {
-		if !topicName.MatchString(topic) { // kfake does not check it
-			return &cli.Misuse{Problem: fmt.Sprintf("topic %q: a name has letters, digits, dots, underscores and hyphens, "+
-				"and begins with a letter or a digit", topic)}
-		}
-		metric := strings.ReplaceAll(topic, ".", "_") // Kafka refuses a second topic with the same one
-		if other, isTaken := taken[metric]; isTaken {
-			return &cli.Misuse{Problem: fmt.Sprintf("--topics: %s and %s are one name for Kafka (a dot is like an underscore)", other, topic)}
-		}
-		taken[metric] = topic
+	if problems := broker.TopicProblems(*topics); len(problems) > 0 {
+		return &cli.Misuse{Problem: problems[0]}
 	}
 	kept, err := open(*ports, *fresh)
 	if err != nil {
@@ -91,6 +79,7 @@ func run(ctx context.Context, _ []string) error {
 	cli.Say("the cluster is up until Ctrl-C; credentials for %s are in %s", student, folder)
 	cli.Say("in a second terminal:  go run ./consumer %s%s", student, flag)
 	cli.Say("in a third:            go run ./producer %s%s", student, flag)
+	cli.Say("in Python, Java, Rust: classroom/languages/README.md")
 
 	go expire(ctx, cluster)
 	<-ctx.Done()

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spf13/pflag"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -14,60 +15,100 @@ import (
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/cluster"
+	"tkafka/pkg/lab/broker"
 	"tkafka/pkg/settings"
 )
 
-const (
-	partitions   = 16 // of a student's topic: enough to see how a group shares them
-	mostReplicas = 3  // of each partition, if the cluster has enough brokers
-	topicsAtOnce = 50 // in one request; the controller refuses about 580 topics of 16 partitions
-)
+const topicsAtOnce = 50 // in one request; the controller refuses about 580 topics of 16 partitions
 
 func apply() {
 	flags := settings.AddFlags()
-	run("apply", `Makes a topic for each student on the cluster: for each folder in clients/, next to the admin's folder.
-Gives the student the right to write and read it, and to be a member of any group. Run it again to
-make what is missing.
+	partitions := pflag.Int("partitions", broker.DefaultPartitions, "`number` of partitions of each topic")
+	copies := pflag.Int("copies", 3, "`number` of replicas of each partition, at most one on each broker")
+	readOnly := pflag.StringSlice("read-only", nil, "`names` of topics that all students may read, and nobody but the staff may write")
+	run("apply", `Makes a topic for each student and each group on the cluster: for each folder in clients/, next to
+the admin's folder. Gives the student or group the right to write and read it, and to be a member of
+any group. Run it again to make what is missing: the class keeps the flags of the last time.
 
-  enroll apply --auth creds/admin`,
+  enroll apply --auth creds/admin
+  enroll apply --auth creds/admin --copies 2 --read-only experiment,experiment-document`,
 		func(ctx context.Context, _ []string) error {
-			a, err := openAdmin(ctx, flags)
+			if *partitions < 1 || *partitions > 1000 || *copies < 1 || *copies > 1000 {
+				return &cli.Misuse{Problem: "--partitions and --copies are from 1 to 1000"}
+			}
+			a, err := find(flags)
 			if err != nil {
+				return err
+			}
+			given := pflag.CommandLine.Changed
+			if given("partitions") {
+				a.topics.Partitions = *partitions
+			}
+			if given("copies") {
+				a.topics.Copies = *copies
+			}
+			if given("read-only") {
+				a.topics.ReadOnly = *readOnly
+			}
+			if _, _, err := a.names(); err != nil { // before it connects
+				return err
+			}
+			if err := a.connect(ctx); err != nil {
 				return err
 			}
 			defer a.Close()
-			students, err := a.class.students()
-			if err != nil {
-				return err
-			}
-			return a.apply(ctx, students)
+			return a.apply(ctx)
 		})
 }
 
 // admin is a connection to the cluster with the rights to change it.
 type admin struct {
 	*kadm.Client
-	raw   *kgo.Client // for requests that kadm does not have
-	found *settings.Settings
-	class class // the class that the admin belongs to
+	raw    *kgo.Client // for requests that kadm does not have
+	found  *settings.Settings
+	class  class // the class that the admin belongs to
+	topics topics
 }
 
-// openAdmin connects with the admin's credentials. The caller closes the connection.
-func openAdmin(ctx context.Context, flags *settings.Flags) (*admin, error) {
+// find finds the admin's class. It does not connect.
+func find(flags *settings.Flags) (*admin, error) {
 	found, err := flags.Find()
 	if err != nil {
 		return nil, err
 	}
-	client, err := cluster.Open(ctx, found, "")
-	if err != nil {
-		return nil, err
+	a := &admin{found: found, class: classOf(found.Folder)}
+	a.topics, err = a.class.topics()
+	return a, err
+}
+
+// connect connects with the admin's credentials. The caller closes the connection.
+func (a *admin) connect(ctx context.Context) (err error) {
+	if a.raw, err = cluster.Open(ctx, a.found, ""); err == nil {
+		a.Client = kadm.NewClient(a.raw)
 	}
-	return &admin{kadm.NewClient(client), client, found, classOf(found.Folder)}, nil
+	return err
+}
+
+// names returns the students and groups, and the topics of the class. If a topic cannot be made, it prints why.
+func (a *admin) names() (students, topics []string, err error) {
+	if students, err = a.class.students(); err != nil {
+		return nil, nil, err
+	}
+	topics = slices.Concat(students, a.topics.ReadOnly)
+	for _, problem := range broker.TopicProblems(topics) {
+		cli.Say("%s", problem)
+		err = errors.New("nothing was done")
+	}
+	return students, topics, err
 }
 
 // apply makes the topics and rights that are missing. It reports each topic that fails, and continues.
-func (a *admin) apply(ctx context.Context, students []string) error {
-	failed, err := a.makeTopics(ctx, students)
+func (a *admin) apply(ctx context.Context) error {
+	students, topics, err := a.names()
+	if err != nil {
+		return err
+	}
+	failed, err := a.makeTopics(ctx, topics)
 	if err != nil {
 		return err
 	}
@@ -75,16 +116,16 @@ func (a *admin) apply(ctx context.Context, students []string) error {
 	if err != nil {
 		return fmt.Errorf("rights: %w", err)
 	}
-	wanted := rightsOf(students...)
+	wanted := a.rights(students)
 	missing := slices.DeleteFunc(slices.Clone(wanted), func(r right) bool { return known[r] })
 	if err := a.grant(ctx, wanted); err != nil {
 		return fmt.Errorf("rights: %w", err)
 	}
 	cli.Say("rights: made %s, %s existed", cli.Count(len(missing)), cli.Count(len(wanted)-len(missing)))
 	if failed > 0 {
-		return fmt.Errorf("%s of %s topics failed", cli.Count(failed), cli.Count(len(students)))
+		return fmt.Errorf("%s of %s topics failed", cli.Count(failed), cli.Count(len(topics)))
 	}
-	return nil
+	return a.class.keep(a.topics)
 }
 
 // makeTopics makes the topics that are missing, and returns how many topics failed.
@@ -93,7 +134,7 @@ func (a *admin) makeTopics(ctx context.Context, topics []string) (failed int, er
 	if err != nil {
 		return 0, fmt.Errorf("topics: %w", refusal(err))
 	}
-	replicas := min(mostReplicas, len(metadata.Brokers))
+	replicas := min(a.topics.Copies, len(metadata.Brokers))
 	made, existing := 0, []string(nil)
 	failedWith := func(topic string, err error) {
 		failed++
@@ -101,7 +142,7 @@ func (a *admin) makeTopics(ctx context.Context, topics []string) (failed int, er
 	}
 	// All topics, because a broker may still know a topic that has just been deleted.
 	for some := range slices.Chunk(topics, topicsAtOnce) {
-		responses, err := a.CreateTopics(ctx, partitions, int16(replicas), nil, some...)
+		responses, err := a.CreateTopics(ctx, int32(a.topics.Partitions), int16(replicas), nil, some...)
 		if err != nil {
 			return failed, fmt.Errorf("topics: made %s: %w", cli.Count(made), refusal(err))
 		}
@@ -128,7 +169,7 @@ func (a *admin) makeTopics(ctx context.Context, topics []string) (failed int, er
 		}
 	}
 	for _, topic := range existing {
-		if err := flawOf(metadata.Topics[topic], len(metadata.Brokers)); err != nil {
+		if err := a.topics.flawOf(metadata.Topics[topic], len(metadata.Brokers)); err != nil {
 			failedWith(topic, err)
 		}
 	}
@@ -136,12 +177,12 @@ func (a *admin) makeTopics(ctx context.Context, topics []string) (failed int, er
 	return failed, nil
 }
 
-// flawOf returns how a topic differs from what a student needs. It may have more replicas than there
+// flawOf returns how a topic differs from what the class needs. It may have more replicas than there
 // are brokers: then a broker is down. Nothing is known about a topic that is not in the metadata yet.
-func flawOf(topic kadm.TopicDetail, brokers int) error {
+func (t topics) flawOf(topic kadm.TopicDetail, brokers int) error {
 	n, replicas := len(topic.Partitions), topic.Partitions.NumReplicas()
-	if wanted := min(mostReplicas, brokers); topic.Err == nil && (n != partitions || replicas < wanted) {
-		return cli.WithHint(fmt.Errorf("it has %d partitions with %d replicas, not %d with %d", n, replicas, partitions, wanted),
+	if wanted := min(t.Copies, brokers); topic.Err == nil && (n != t.Partitions || replicas < wanted) {
+		return cli.WithHint(fmt.Errorf("it has %d partitions with %d replicas, not %d with %d", n, replicas, t.Partitions, wanted),
 			"delete it with enroll remove %s, then run enroll apply again", topic.Topic)
 	}
 	return nil
@@ -163,8 +204,8 @@ type right struct {
 	operation kmsg.ACLOperation
 }
 
-// rightsOf returns the rights of students in the course: each may write and read the topic of the same
-// name, and read each group, as its members must. These rights include the right to describe. Students
+// rightsOf returns the rights of students and groups in the course: each may write and read the topic of the same
+// name, and read each group, as its members must. These rights include the right to describe. They
 // need no right on the cluster: since Kafka 2.8 an idempotent producer works without it.
 func rightsOf(students ...string) (rights []right) {
 	for _, student := range students {
@@ -173,6 +214,15 @@ func rightsOf(students ...string) (rights []right) {
 			right{user, kmsg.ACLResourceTypeTopic, student, kmsg.ACLOperationWrite},
 			right{user, kmsg.ACLResourceTypeTopic, student, kmsg.ACLOperationRead},
 			right{user, kmsg.ACLResourceTypeGroup, "*", kmsg.ACLOperationRead})
+	}
+	return rights
+}
+
+// rights returns all rights of a class: those of its students, and everybody may read the topics for all.
+func (a *admin) rights(students []string) []right {
+	rights := rightsOf(students...)
+	for _, topic := range a.topics.ReadOnly {
+		rights = append(rights, right{"User:*", kmsg.ACLResourceTypeTopic, topic, kmsg.ACLOperationRead})
 	}
 	return rights
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -37,20 +36,23 @@ const (
 
 func check() {
 	flags := settings.AddFlags()
-	asJSON := pflag.Bool("json", false, "print JSON instead of a table")
 	patience := pflag.Duration("wait", 10*time.Second, "`time` to wait for brokers that prepare the topics and make no progress")
-	run("check [student=all]", `Logs in as each student. The student must be able to write to the own topic and to read it as a
-group, but not to use another student's topic. Also checks the brokers: their addresses, the
-replicas of the topics, and how long the topics keep messages. Ends with status 1 if anything is wrong.
+	run("check [student=all]", `Logs in as each student and each group. It must be able to write to the own topic and to read it as a
+member of a group, but not to use the topic of another one. It must be able to read the topics that all
+may read, but not to write to them. Also checks the brokers: their addresses, the replicas of the topics,
+and how long the topics keep messages. Ends with status 1 if anything is wrong.
 
-It writes one message with the key "`+messageKey+`" to each student's topic, and deletes it at the end.
+It writes one message with the key "`+messageKey+`" to each own topic, and deletes it at the end.
 Kafka deletes messages in order only: behind older messages, it stays for the topic's retention time.
 
   enroll check --auth creds/admin
-  enroll check client7 --auth creds/admin --json`,
+  enroll check client7 --auth creds/admin`,
 		func(ctx context.Context, args []string) error {
 			began := time.Now()
-			a, err := openAdmin(ctx, flags)
+			a, err := find(flags)
+			if err == nil {
+				err = a.connect(ctx)
+			}
 			if err != nil {
 				return err
 			}
@@ -69,18 +71,12 @@ Kafka deletes messages in order only: behind older messages, it stays for the to
 			if err != nil {
 				return err
 			}
-			summary := fmt.Sprintf("%s (%.1f s)", found.judge(), time.Since(began).Seconds())
-			if *asJSON {
-				encoder := json.NewEncoder(os.Stdout)
-				encoder.SetIndent("", "  ")
-				err = encoder.Encode(found)
-			} else {
-				err = found.writeTable(os.Stdout)
-			}
-			if err != nil {
+			if err := found.writeTable(os.Stdout); err != nil {
 				return err
 			}
-			if !found.OK {
+			summary, fine := found.judge()
+			summary = fmt.Sprintf("%s (%.1f s)", summary, time.Since(began).Seconds())
+			if !fine {
 				return errors.New(summary)
 			}
 			cli.Say("%s", summary)
@@ -91,7 +87,7 @@ Kafka deletes messages in order only: behind older messages, it stays for the to
 // checker checks whether a class can work.
 type checker struct {
 	*admin
-	students []string // all students of the class
+	students []string // all students and groups of the class
 	patience time.Duration
 
 	mu      sync.Mutex
@@ -102,12 +98,20 @@ type checker struct {
 // it finds is in the report.
 func (c *checker) check(ctx context.Context, students []string) (*report, error) {
 	c.waitForBrokers(ctx)
-	metadata, err := c.Metadata(fresh(ctx), c.students...)
+	metadata, err := c.Metadata(fresh(ctx), c.allTopics()...)
 	if err != nil {
 		return nil, refusal(err)
 	}
 	found := &report{Students: make([]*student, len(students))}
 	found.Cluster = append(c.brokers(ctx, metadata), replicas(metadata), c.retention(ctx))
+	for _, topic := range c.topics.ReadOnly {
+		detail := metadata.Topics[topic]
+		f := finding{"topic " + topic, ok, fmt.Sprintf("%d partitions, for all to read", len(detail.Partitions))}
+		if err := errors.Join(detail.Err, c.topics.flawOf(detail, len(metadata.Brokers))); err != nil {
+			f.Result, f.Detail = wrong, brief(err)
+		}
+		found.Cluster = append(found.Cluster, f)
+	}
 
 	var workers errgroup.Group
 	workers.SetLimit(studentsAtOnce)
@@ -127,6 +131,8 @@ func (c *checker) check(ctx context.Context, students []string) (*report, error)
 	found.Cluster = append(found.Cluster, c.cleanUp(ctx, students))
 	return found, err
 }
+
+func (c *checker) allTopics() []string { return slices.Concat(c.students, c.topics.ReadOnly) }
 
 // fresh makes kadm ask the brokers for metadata. Without it, an answer can be five seconds old.
 func fresh(ctx context.Context) context.Context { return kadm.WithAuthorizedOps(ctx) }
@@ -159,13 +165,13 @@ func (c *checker) waitForBrokers(ctx context.Context) {
 func (c *checker) prepared(ctx context.Context) (done, all int) {
 	ctx, cancel := context.WithTimeout(ctx, studentTime)
 	defer cancel()
-	metadata, err := c.Metadata(fresh(ctx), c.students...)
+	metadata, err := c.Metadata(fresh(ctx), c.allTopics()...)
 	if err != nil {
 		return 0, 1 // try again
 	}
 	logs, _ := c.DescribeAllLogDirs(ctx, nil) // without those of a broker that does not answer
 	for _, topic := range metadata.Topics {
-		all += max(partitions, len(topic.Partitions)*topic.Partitions.NumReplicas())
+		all += max(c.topics.Partitions, len(topic.Partitions)*topic.Partitions.NumReplicas())
 		for _, partition := range topic.Partitions {
 			for _, broker := range partition.ISR {
 				if _, open := logs[broker].LookupPartition(topic.Topic, partition.Partition); open {
@@ -174,7 +180,7 @@ func (c *checker) prepared(ctx context.Context) (done, all int) {
 			}
 		}
 	}
-	wanted := rightsOf(c.students...)
+	wanted := c.rights(c.students)
 	for _, broker := range metadata.Brokers {
 		known, _ := rightsKnownTo(ctx, c.raw.Broker(int(broker.NodeID)))
 		all += len(wanted)

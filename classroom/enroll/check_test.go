@@ -40,9 +40,9 @@ func ready(t *testing.T, students ...string) (*broker.Cluster, *checker) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	c := &checker{admin: &admin{kadm.NewClient(client), client, found, o.class}, students: students,
+	c := &checker{admin: &admin{kadm.NewClient(client), client, found, o.class, topics{broker.DefaultPartitions, 3, nil}}, students: students,
 		patience: 3 * time.Second, written: kadm.Offsets{}}
-	if err := c.apply(t.Context(), students); err != nil {
+	if err := c.apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return kafka, c
@@ -70,7 +70,7 @@ func TestCheckWaitsForBrokers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if found.judge(); !found.OK || early.Load() {
+			if _, fine := found.judge(); !fine || early.Load() {
 				t.Errorf("after %d requests: %+v", requests.Load(), found.Cluster)
 			}
 		})
@@ -122,7 +122,7 @@ func TestCheckKeepsMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	for partition := range int32(partitions) {
+	for partition := range int32(broker.DefaultPartitions) {
 		if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: "client1", Partition: partition}).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
@@ -132,13 +132,13 @@ func TestCheckKeepsMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := found.Cluster[len(found.Cluster)-1]
-	if found.judge(); !found.OK || last.Result != ok || !strings.Contains(last.Detail, "1 of 2 messages") {
+	if _, fine := found.judge(); !fine || last.Result != ok || !strings.Contains(last.Detail, "1 of 2 messages") {
 		t.Errorf("%+v", found.Cluster)
 	}
 	first, err1 := c.messagesIn("client1")
 	second, err2 := c.messagesIn("client2")
-	if err := errors.Join(err1, err2); err != nil || first != partitions+1 || second != 0 {
-		t.Errorf("%d and %d messages, want %d and 0: %v", first, second, partitions+1, err)
+	if err := errors.Join(err1, err2); err != nil || first != broker.DefaultPartitions+1 || second != 0 {
+		t.Errorf("%d and %d messages, want %d and 0: %v", first, second, broker.DefaultPartitions+1, err)
 	}
 }
 
@@ -169,7 +169,7 @@ func TestFlawOf(t *testing.T) {
 		for i := range test.partitions {
 			topic.Partitions[int32(i)] = kadm.PartitionDetail{Replicas: make([]int32, test.replicas)}
 		}
-		if err := flawOf(topic, test.brokers); (err != nil) != test.flaw {
+		if err := (topics{Partitions: 16, Copies: 3}).flawOf(topic, test.brokers); (err != nil) != test.flaw {
 			t.Errorf("%+v: %v", test, err)
 		}
 	}
@@ -182,9 +182,9 @@ func TestReport(t *testing.T) {
 			{"replicas", wrong, "1 partition lacks \x1b[2Ja replica"},
 		},
 		Students: []*student{
-			{Name: "client1", Expires: "2027-01-01", Certificate: ok, Topic: ok, Write: ok, Read: ok, Others: ok},
+			{Name: "client1", Expires: "2027-01-01", Certificate: ok, Topic: ok, Write: ok, Read: ok, Others: ok, ReadOnly: ok},
 			{Name: "client10", Expires: "2027-01-01", Certificate: ok, Topic: ok, Write: wrong, Read: skipped, Others: ok,
-				Problems: []string{"write: TOPIC_AUTHORIZATION_FAILED"}},
+				ReadOnly: skipped, Problems: []string{"write: TOPIC_AUTHORIZATION_FAILED"}},
 		},
 	}
 	var text strings.Builder
@@ -195,18 +195,18 @@ func TestReport(t *testing.T) {
 broker 1  ok      localhost:19093: its certificate ends on 2027-01-01
 replicas  WRONG   1 partition lacks \x1b[2Ja replica
 
-STUDENT   CERTIFICATE  UNTIL       TOPIC  WRITE  READ  OTHERS  PROBLEMS
-client1   ok           2027-01-01  ok     ok     ok    ok      none
-client10  ok           2027-01-01  ok     WRONG  -     ok      write: TOPIC_AUTHORIZATION_FAILED
+STUDENT   CERTIFICATE  UNTIL       TOPIC  WRITE  READ  OTHERS  READ-ONLY  PROBLEMS
+client1   ok           2027-01-01  ok     ok     ok    ok      ok         none
+client10  ok           2027-01-01  ok     WRONG  -     ok      -          write: TOPIC_AUTHORIZATION_FAILED
 `
 	if text.String() != want {
 		t.Errorf("printed\n%s\nwant\n%s", text.String(), want)
 	}
-	if got := r.judge(); r.OK || !strings.Contains(got, "cluster: 1;") || !strings.Contains(got, "1 of 2 students") {
-		t.Errorf("%v, %q", r.OK, got)
+	if got, fine := r.judge(); fine || !strings.Contains(got, "cluster: 1;") || !strings.Contains(got, "1 of 2 students") {
+		t.Errorf("%v, %q", fine, got)
 	}
 	good := &report{Cluster: []finding{{"traces", note, "left"}}, Students: []*student{{Name: "client1"}}}
-	if good.judge(); !good.OK {
+	if _, fine := good.judge(); !fine {
 		t.Error("a note makes a report wrong")
 	}
 }

@@ -20,14 +20,14 @@ import (
 const day = 24 * time.Hour
 
 const (
-	mostStudents = 3000  // the brokers take at most 10,000 rights in one request
+	mostStudents = 3000  // and groups: the brokers take at most 10,000 rights in one request
 	mostDays     = 36500 // a time.Duration can be twice as long
 )
 
 // options are what enroll issue makes, and how.
 type options struct {
 	class    class
-	students []string
+	students []string // and groups
 	nodes    []string // names of the brokers
 	hosts    []string // names and addresses in the brokers' certificates
 	brokers  []string // host:port, for the students
@@ -38,7 +38,8 @@ type options struct {
 
 func issue() {
 	students := pflag.Int("students", 0, "`number` of students: client1, client2, ...")
-	file := pflag.String("roster", "", "`file` with their names: one per line, or CSV with a column \"name\"")
+	file := pflag.String("roster", "", "`file` with names of students and groups: in each line a name or a range\n"+
+		"(group1..group20), or CSV with the columns \"name\" and \"group\"")
 	out := pflag.String("out", "creds", "`folder` for the class")
 	nodes := pflag.StringSlice("nodes", []string{"kafka-1", "kafka-2", "kafka-3"}, "`names` of the brokers")
 	hosts := pflag.StringSlice("hosts", []string{"localhost", "127.0.0.1", "::1"},
@@ -48,7 +49,7 @@ func issue() {
 	zip := pflag.Bool("zip", false, "also pack each student's folder into a zip file next to it")
 
 	run("issue", `Makes the credentials of a class: an authority, the brokers, an admin, and a folder to hand out for
-each student. Run it again to make what is missing. It never changes existing files.
+each student and each group. Run it again to make what is missing. It never changes existing files.
 The password of the stores is KAFKA_KEYSTORE_PASSWORD, or `+settings.DefaultPassword+`.
 
   enroll issue --students 300
@@ -69,19 +70,19 @@ The password of the stores is KAFKA_KEYSTORE_PASSWORD, or `+settings.DefaultPass
 			if o.brokers, err = settings.ParseBrokers(*brokers); err != nil {
 				return &cli.Misuse{Problem: "--brokers: " + err.Error()}
 			}
-			var names []string
-			for i := range *students {
-				names = append(names, fmt.Sprint("client", i+1))
-			}
+			names, groups := expand(fmt.Sprint("client1..client", *students)), []string(nil)
 			if *file != "" {
-				if names, err = readRoster(*file); err != nil {
+				if names, groups, err = readRoster(*file); err != nil {
 					return err
 				}
 			}
-			if o.nodes, err = usable(*nodes); err != nil {
-				return err
+			if n := len(names) + len(groups); n < 1 || n > mostStudents {
+				return fmt.Errorf("%s: it has %s students and groups, not 1 to %s", *file, cli.Count(n), cli.Count(mostStudents))
 			}
-			if o.students, err = usable(names, o.nodes...); err != nil {
+			all := newRegister()
+			o.nodes = all.add("a broker", *nodes...)
+			o.students = slices.Concat(all.add("a student", names...), all.add("a group", groups...))
+			if err := all.err(); err != nil {
 				return err
 			}
 			return o.issue(ctx)

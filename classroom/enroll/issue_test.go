@@ -16,19 +16,18 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	for name, usableName := range map[string]bool{
+	for name, usable := range map[string]bool{
 		"client7": true, "anna.maria": true, "Anna-Maria.B-c": true, "7of9": true, strings.Repeat("a", 64): true,
-		"": false, ".": false, "..": false, ".ssh": false, "anna.": false, "-anna": false, "anna_maria": false,
-		"anna maria": false, "jürgen": false, "anna/../../etc": false, "anna,ou=staff": false, "李": false,
+		"": false, ".": false, "..": false, ".ssh": false, "anna.": false, "-anna": false, "-x": false, "anna_maria": false,
+		"anna maria": false, "jürgen": false, "anna/../../etc": false, "anna,ou=staff": false, "李": false, "a..b": false,
 		strings.Repeat("a", 65): false, "admin": false, "Admin": false, "kafka-1": false,
 	} {
-		names, err := usable([]string{name}, "kafka-1")
-		if (err == nil) != usableName || err == nil && names[0] != strings.ToLower(name) {
+		all := newRegister()
+		all.add("a broker", "kafka-1")
+		names := all.add("a student", name)
+		if err := all.err(); (err == nil) != usable || usable != slices.Equal(names, []string{strings.ToLower(name)}) {
 			t.Errorf("%q: %q, %v", name, names, err)
 		}
-	}
-	if _, err := usable([]string{"anna", "a_b", "bert", "Anna"}); err == nil || !strings.Contains(err.Error(), "2 of 4") {
-		t.Error(err)
 	}
 }
 
@@ -51,34 +50,38 @@ func TestPrincipalRule(t *testing.T) {
 func TestRoster(t *testing.T) {
 	for name, test := range map[string]struct {
 		text    string
-		names   string // of the students, or
+		names   string // of students; of groups, or
 		problem string // why there are none
 	}{
-		"a list":                   {"anna\nbert", "anna bert", ""},
-		"from Windows":             {"\ufeffanna\r\n\r\nbert\r\n", "anna bert", ""},
-		"with blanks and comments": {"# spring, 2026\n\n  Anna \n\nbert\n", "Anna bert", ""},
-		"CSV":                      {"id,name\n1,anna\n2,bert\n", "anna bert", ""},
-		"CSV from a spreadsheet":   {"\ufeffNr;Name;Group\r\n1;anna;\"A;B\"\r\n;;\r\n2;bert;\r\n", "anna bert", ""},
-		"CSV with tabs":            {"name\tid\nanna\t1\n", "anna", ""},
-		"CSV of one column":        {"Name\nanna\n", "anna", ""},
+		"a list":                   {"anna\nbert", "anna bert; ", ""},
+		"from Windows":             {"\ufeffanna\r\n\r\nbert\r\n", "anna bert; ", ""},
+		"with blanks and comments": {"# spring, 2026\n\n  Anna \n\nbert\n", "Anna bert; ", ""},
+		"ranges":                   {"client8..client10\ngroup01..group02\n", "client8 client9 client10 group01 group02; ", ""},
+		"no ranges":                {"client2..client1\nclient1..group2\n", "client2..client1 client1..group2; ", ""},
+		"CSV":                      {"id,name\n1,anna\n2,bert\n", "anna bert; ", ""},
+		"CSV from a spreadsheet":   {"\ufeffNr;Name;Group\r\n1;anna;\"A;B\"\r\n;;\r\n2;bert;\r\n", "anna bert; A;B", ""},
+		"CSV with tabs":            {"name\tid\nanna\t1\n", "anna; ", ""},
+		"CSV of one column":        {"Name\nanna\n", "anna; ", ""},
+		"students in groups":       {"name,group\nanna,g1\nbert,g2\ncora,g1\n,g2..g4\n", "anna bert cora; g1 g2 g3 g4", ""},
+		"groups":                   {"group\ngroup1..group2\n", "; group1 group2", ""},
+		"a row without a name":     {"id,name\n1,anna\n2\n", "anna ; ", ""},
 		"CSV without names":        {"id,surname\n1,anna\n", "", "no column has the name"},
+		"another heading":          {"Students\nanna\n", "", "no column has the name"},
 		"a quote that stays open":  {"id,name\n1,\"anna\n", "", "line 2"},
-		"nobody":                   {"# none\n", "", "there is no name"},
+		"nobody":                   {"# none\n", "; ", ""},
+		"only a heading":           {"name,group\n", "; ", ""},
+		"empty":                    {"", "; ", ""},
 		"UTF-16":                   {"\xff\xfea\x00n\x00", "", "UTF-8"},
 	} {
 		path := filepath.Join(t.TempDir(), "names")
 		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		names, err := readRoster(path)
-		if strings.Join(names, " ") != test.names || err == nil && test.problem != "" || err != nil && !strings.Contains(err.Error(), test.problem) {
-			t.Errorf("%s: %q, %v", name, names, err)
+		students, groups, err := readRoster(path)
+		if got := strings.Join(students, " ") + "; " + strings.Join(groups, " "); test.problem == "" && (err != nil || got != test.names) ||
+			test.problem != "" && (err == nil || !strings.Contains(err.Error(), test.problem)) {
+			t.Errorf("%s: %q, %v", name, got, err)
 		}
-	}
-	path := filepath.Join(t.TempDir(), "names")
-	os.WriteFile(path, []byte("id,name\n1,anna\n2\n"), 0o600)
-	if names, err := readRoster(path); err != nil || !slices.Equal(names, []string{"anna", ""}) {
-		t.Errorf("a row without a name: %q, %v", names, err)
 	}
 }
 

@@ -100,7 +100,7 @@ func startClass(ts *testscript.TestScript, _ bool, students []string) {
 	stateOf(ts).admin = a
 	ts.Defer(func() {
 		for _, student := range students {
-			a.withdraw(background, "User:"+student)
+			a.withdraw(background, student)
 		}
 		a.DeleteTopics(background, students...)
 		a.Close()
@@ -147,7 +147,7 @@ func startEmbedded(dir class, students []string) (*broker.Cluster, error) {
 // revoke STUDENT write|read|group: removes one right.
 func revoke(ts *testscript.TestScript, _ bool, args []string) {
 	a := stateOf(ts)
-	_, err := a.withdraw(background, "User:"+args[0])
+	_, err := a.withdraw(background, args[0])
 	ts.Check(err)
 	at := slices.Index([]string{"write", "read", "group"}, args[1])
 	left := slices.Delete(rightsOf(args[0]), at, at+1)

@@ -22,34 +22,32 @@ const (
 
 // finding is what the check has found about one part of the cluster.
 type finding struct {
-	What   string `json:"what"`
-	Result result `json:"result"`
-	Detail string `json:"detail"`
+	What   string
+	Result result
+	Detail string
 }
 
 // report is what enroll check has found.
 type report struct {
-	OK       bool       `json:"ok"`
-	Cluster  []finding  `json:"cluster"`
-	Students []*student `json:"students"`
+	Cluster  []finding
+	Students []*student
 }
 
-// judge sets OK, and returns a summary.
-func (r *report) judge() string {
-	problems := 0
+// judge returns a summary, and whether everything is right.
+func (r *report) judge() (summary string, fine bool) {
+	problems, good := 0, 0
 	for _, f := range r.Cluster {
 		if f.Result == wrong {
 			problems++
 		}
 	}
-	fine := len(r.Students)
 	for _, s := range r.Students {
-		if len(s.Problems) > 0 {
-			fine--
+		if len(s.Problems) == 0 {
+			good++
 		}
 	}
-	r.OK = problems == 0 && fine == len(r.Students)
-	return fmt.Sprintf("problems of the cluster: %d; %s of %s students are ok", problems, cli.Count(fine), cli.Count(len(r.Students)))
+	return fmt.Sprintf("problems of the cluster: %d; %s of %s students are ok", problems, cli.Count(good), cli.Count(len(r.Students))),
+		problems == 0 && good == len(r.Students)
 }
 
 // writeTable prints two tables: the cluster and the students. A row with a problem has the text WRONG
@@ -66,9 +64,9 @@ func (r *report) writeTable(w io.Writer) error {
 		row(f.What, f.Result, f.Detail)
 	}
 	row("")
-	row("STUDENT", "CERTIFICATE", "UNTIL", "TOPIC", "WRITE", "READ", "OTHERS", "PROBLEMS")
+	row("STUDENT", "CERTIFICATE", "UNTIL", "TOPIC", "WRITE", "READ", "OTHERS", "READ-ONLY", "PROBLEMS")
 	for _, s := range r.Students {
-		row(s.Name, s.Certificate, s.Expires, s.Topic, s.Write, s.Read, s.Others, cmp.Or(strings.Join(s.Problems, "; "), "none"))
+		row(s.Name, s.Certificate, s.Expires, s.Topic, s.Write, s.Read, s.Others, s.ReadOnly, cmp.Or(strings.Join(s.Problems, "; "), "none"))
 	}
 	return columns.Flush()
 }

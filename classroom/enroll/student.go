@@ -20,14 +20,15 @@ import (
 
 // student is what the check of one student has found.
 type student struct {
-	Name        string   `json:"student"`
-	Expires     string   `json:"expires,omitempty"` // the date on which the certificate ends
-	Certificate result   `json:"certificate"`
-	Topic       result   `json:"topic"`  // it exists, with the right number of partitions and replicas
-	Write       result   `json:"write"`  // the student can write to the own topic
-	Read        result   `json:"read"`   // and read it, as a group
-	Others      result   `json:"others"` // the student cannot use another student's topic
-	Problems    []string `json:"problems,omitempty"`
+	Name        string
+	Expires     string // the date on which the certificate ends
+	Certificate result
+	Topic       result // it exists, with the right number of partitions and replicas
+	Write       result // the student can write to the own topic
+	Read        result // and read it, as a group
+	Others      result // the student cannot use another student's topic
+	ReadOnly    result // the student can read the topics for all, but not write to them
+	Problems    []string
 }
 
 // set sets a result. An error is a problem.
@@ -42,9 +43,9 @@ func (s *student) set(part *result, what string, err error) {
 func (c *checker) checkStudent(ctx context.Context, name string, metadata kadm.Metadata) *student {
 	ctx, cancel := context.WithTimeout(ctx, studentTime)
 	defer cancel()
-	s := &student{Name: name, Write: skipped, Read: skipped, Others: skipped}
+	s := &student{Name: name, Write: skipped, Read: skipped, Others: skipped, ReadOnly: skipped}
 	topic := metadata.Topics[name]
-	s.set(&s.Topic, "topic", errors.Join(topic.Err, flawOf(topic, len(metadata.Brokers))))
+	s.set(&s.Topic, "topic", errors.Join(topic.Err, c.topics.flawOf(topic, len(metadata.Brokers))))
 
 	client, err := c.logIn(ctx, s)
 	if s.set(&s.Certificate, "certificate", err); err != nil {
@@ -57,6 +58,12 @@ func (c *checker) checkStudent(ctx context.Context, name string, metadata kadm.M
 	}
 	if other := c.students[(slices.Index(c.students, name)+1)%len(c.students)]; other != name {
 		s.set(&s.Others, "others", refused(ctx, client, other))
+	}
+	for _, topic := range c.topics.ReadOnly {
+		err = errors.Join(err, c.onlyRead(ctx, client, topic))
+	}
+	if len(c.topics.ReadOnly) > 0 {
+		s.set(&s.ReadOnly, "read-only", err)
 	}
 	return s
 }
@@ -154,6 +161,28 @@ func refused(ctx context.Context, client *kgo.Client, topic string) error {
 		return fmt.Errorf("may use topic %s", topic)
 	}
 	return fmt.Errorf("topic %s: %w", topic, err)
+}
+
+// onlyRead asks for the student's rights to a topic that all may read. If nothing is wrong, it proves them: it tries
+// to write a message.
+func (c *checker) onlyRead(ctx context.Context, client *kgo.Client, topic string) error {
+	metadata, err := kadm.NewClient(client).Metadata(fresh(ctx), topic)
+	if err == nil {
+		err = metadata.Topics.Error()
+	}
+	rights := metadata.Topics[topic].AuthorizedOperations
+	switch {
+	case err != nil:
+		return fmt.Errorf("topic %s: %s", topic, brief(err))
+	case !slices.Contains(rights, kadm.OpRead):
+		return fmt.Errorf("may not read topic %s", topic)
+	case slices.Contains(rights, kadm.OpWrite):
+		return fmt.Errorf("may write to topic %s", topic)
+	}
+	if err := c.write(ctx, client, topic); !errors.Is(err, kerr.TopicAuthorizationFailed) {
+		return fmt.Errorf("topic %s does not refuse a message: %v", topic, err)
+	}
+	return nil
 }
 
 // brief shortens an error for a table. For an error of Kafka it is the name that users can search for.

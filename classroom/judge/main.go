@@ -4,7 +4,7 @@
 // it kills the program, lets other members join, and takes brokers away. Then it compares what the
 // program has printed with what is in the topic.
 //
-//	go run ./classroom/judge consumer -- python3 classroom/judge/my_consumer.py {topic} {group}
+//	go run ./classroom/judge consumer -- python3 classroom/languages/member.py {topic} {group}
 package main
 
 import (
@@ -39,7 +39,7 @@ In the command, {topic}, {group}, {brokers} and {auth} stand for what the progra
 A consumer prints each message on standard output. A producer sends each line of standard input.
 
   judge consumer -- go run ./consumergroup/consumer judge my_group
-  judge consumer -- python3 classroom/judge/my_consumer.py {topic} {group}
+  judge consumer -- python3 classroom/languages/member.py {topic} {group}
   judge producer -- go run ./producer {topic}`
 
 func main() {

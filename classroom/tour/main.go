@@ -35,7 +35,7 @@ var (
 // groups are the groups of the pages. On an existing cluster they get new names, because a group that exists
 // continues where it stopped.
 var groups = []string{"simple_consumer", "from_the_start", "client60_group", "consumer_group_1", "without_begin",
-	"with_begin", "by_turns", "share_group_1", "<unique-group-id>", "<any-group-id>", "<any-share-group-id>"}
+	"with_begin", "in_batches", "not_stored", "share_group_1", "<unique-group-id>", "<any-group-id>", "<any-share-group-id>"}
 
 func main() {
 	cli.Run("[page=README.md]", "Types the commands of the tutorial, and checks what the programs print.\n"+

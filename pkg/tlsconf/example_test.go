@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -82,10 +84,13 @@ func Example_consumer() {
 	// offset 2: plum
 }
 
-// A group member shares the partitions of a topic with the other members of its group. It commits
-// each message after it has processed it. If it stops before the commit, the group reads the message
-// again.
+// A group member shares the partitions of a topic with the other members of its group. It processes the messages
+// of a poll, and then commits them once. If it is killed before the commit, the group reads them again.
 func Example_groupMember() {
+	// Ctrl-C and docker stop end the poll below, and not the program.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
 	// Load your keystore and the brokers' authority from the folder auth. cc2023 is the password of
 	// the keystore. The function prints warnings.
 	credentials, err := tlsconf.Load("auth", "cc2023", func(flaw error) { log.Print(flaw) })
@@ -99,27 +104,34 @@ func Example_groupMember() {
 		kgo.WithLogger(kgo.BasicLogger(os.Stderr, kgo.LogLevelWarn, nil)),
 		kgo.ConsumeTopics("client60"), kgo.ConsumerGroup("client60_group"),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // where a new group begins
+		kgo.Balancers(kgo.RangeBalancer()),                // the same in all members
 		kgo.DisableAutoCommit(),                           // only CommitRecords commits
+		kgo.BlockRebalanceOnPoll(),                        // no rebalance before the commit
 	)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer client.Close() // leaves the group
+	defer client.CloseAllowingRebalance() // leaves the group
 
-	// Wait for one message, three times. To read forever, write: for {
-	for range 3 {
-		fetches := client.PollRecords(context.Background(), 1)
+	// Wait for messages until three are processed. To read until Ctrl-C, write: for {
+	for processed := 0; processed < 3; {
+		fetches := client.PollRecords(ctx, 3) // at most so many; in your program, 500
+		if ctx.Err() != nil {
+			return // Ctrl-C
+		}
 		if err := fetches.Err(); err != nil {
-			log.Fatal(err)
+			log.Print(err) // the next poll tries again
 		}
+		// Process the messages of this poll, within a few seconds.
 		for _, message := range fetches.Records() {
-			// Process the message.
 			fmt.Printf("offset %d: %s\n", message.Offset, message.Value)
-			// Commit it: the group continues at the next message.
-			if err := client.CommitRecords(context.Background(), message); err != nil {
-				log.Fatal(err)
-			}
+			processed++
 		}
+		// Commit them: the group continues behind them. If a commit fails, messages may come twice.
+		if err := client.CommitRecords(context.Background(), fetches.Records()...); err != nil {
+			log.Print(err)
+		}
+		client.AllowRebalance()
 	}
 
 	// Output:

@@ -12,7 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -45,6 +47,25 @@ type Config struct {
 
 	// Options are more options of kfake, such as an older version of Kafka.
 	Options []kfake.Opt
+}
+
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,248}$`)
+
+// TopicProblems returns a line for each name that cannot be a topic beside those before it. kfake takes any name.
+func TopicProblems(names []string) (problems []string) {
+	used := make(map[string]string)
+	for _, name := range names {
+		inMetrics := strings.ReplaceAll(name, ".", "_")
+		switch other := used[inMetrics]; {
+		case !topicName.MatchString(name):
+			problems = append(problems, fmt.Sprintf("topic %q: a name has letters, digits, dots, underscores and hyphens, "+
+				"and begins with a letter or a digit", name))
+		case other != "":
+			problems = append(problems, fmt.Sprintf("topic %q: for Kafka it is the same name as %q (a dot is like an underscore)", name, other))
+		}
+		used[inMetrics] = name
+	}
+	return problems
 }
 
 // Cluster is a running cluster. Its brokers have the numbers 0, 1, 2 in the order of Config.Ports.
