@@ -26,11 +26,12 @@ func (r *run) consume(faults []fault) {
 // ready sends messages until the program has printed one of each partition. They are not required: a
 // program may begin at the end of the topic at any time before that.
 func (r *run) ready(w *worker) {
-	first, gap, next := r.progress(0).sent, 300*time.Millisecond, time.Duration(0)
+	first, gap, next := r.progress(0).sent, max(300*time.Millisecond, 2*r.cost), time.Duration(0)
+	longest := max(2*time.Second, 4*r.cost)
 	missing := make(map[int]bool)
 	reads := func() bool {
 		clear(missing)
-		for partition := range partitions {
+		for _, partition := range r.used() {
 			missing[partition] = true
 		}
 		r.mu.Lock()
@@ -44,11 +45,11 @@ func (r *run) ready(w *worker) {
 			for partition := range missing {
 				r.send(partition, false)
 			}
-			next, gap = now+gap, min(2*gap, 2*time.Second)
+			next, gap = now+gap, min(2*gap, longest)
 		}
 		return len(missing) == 0
 	}
-	if !r.until(r.limits.start, reads) {
+	if !r.until(r.limits.start+40*r.cost, reads) {
 		r.must(r.explainSilence(w, len(missing)))
 	}
 }
@@ -87,13 +88,44 @@ func (r *run) explainSilence(w *worker, missing int) *problem {
 		"if it prints, its output waits in a buffer: python3 -u, print(..., flush=True), or stdbuf -oL COMMAND"}
 }
 
+// measure finds out how long a message takes: it waits for the first one, and then sends some more.
+func (r *run) measure(w *worker) {
+	next, gap := time.Duration(0), 300*time.Millisecond
+	if !r.until(r.limits.start, func() bool {
+		if now := r.since(); now > next {
+			r.send(0, false)
+			next, gap = now+gap, min(2*gap, 2*time.Second)
+		}
+		return r.progress(0).printed > 0
+	}) {
+		r.must(r.explainSilence(w, partitions))
+	}
+	const some = 8
+	for range some {
+		r.send(0, false)
+	}
+	before, began := r.progress(0), r.since()
+	now := before
+	r.until(r.limits.start, func() bool {
+		now = r.progress(0)
+		return now.printed >= before.printed+some || now.printed > before.printed && r.since()-began > some*time.Second
+	})
+	r.setCost((now.last - began) / time.Duration(max(1, now.printed-before.printed)))
+	r.Suite.cost = r.cost
+}
+
 // explore lets a consumer read older messages, too. It finds out where the program starts, and whether it
 // is a member of a group.
 func (r *run) explore() {
+	r.cost = slow // until it is measured: few messages
 	r.sendEach(2, false)
 	older := r.progress(0).sent
 	w := r.start()
+	r.measure(w)
 	r.ready(w)
+	if r.cost > 0 {
+		r.result.note(r.slowness())
+	}
 	r.result.Begins = "latest"
 	r.mu.Lock()
 	for _, m := range r.messages[:older] {

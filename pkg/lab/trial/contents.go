@@ -148,7 +148,7 @@ func (r *run) checkContents(lines []string, ordinary int, messages []*kgo.Record
 		}
 	}
 	keys := make(map[string]bool)
-	for i, line := range lines[:min(ordinary, len(lines))] {
+	for i, line := range lines[:min(ordinary-1, len(lines))] { // the last one comes again
 		if m := of[i]; m != nil {
 			plain = plain && string(m.Value) == line
 			keys[string(m.Key)] = true

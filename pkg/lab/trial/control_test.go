@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -84,6 +85,12 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 	if mistake == "never commits" || mistake == "begins at the end" {
 		reset = kgo.NewOffset().AtEnd()
 	}
+	if mistake == "transactions" {
+		return consumeInTransactions(ctx, append(options, kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group), kgo.ConsumeResetOffset(reset)))
+	}
+	if mistake == "static member" {
+		options = append(options, kgo.InstanceID("judged-1"))
+	}
 	direct, err := kgo.NewClient(options...) // for the member that ignores a revocation
 	if err != nil {
 		return err
@@ -132,8 +139,11 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 		}
 		for _, message := range records {
 			seen++
-			if drop := drops[mistake]; drop != nil && drop(message, last) {
+			if isDropped(mistake, message, last) {
 				continue
+			}
+			if mistake == "slow" {
+				time.Sleep(200 * time.Millisecond)
 			}
 			last = message
 			mu.Lock()
@@ -164,6 +174,17 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 				}
 			}
 		}
+		if mistake == "ends when removed" || strings.HasPrefix(mistake, "/") {
+			if err := client.CommitRecords(context.Background(), records...); err != nil {
+				return err
+			}
+		}
+		if strings.HasPrefix(mistake, "/") && seen > 60 { // a file: it ends only once
+			if file, err := os.OpenFile(mistake, os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+				file.Close()
+				return errors.New("judged: it was a busy moment")
+			}
+		}
 		if mistake != "never commits" && mistake != "commits first" && mistake != "stores after the commit" {
 			client.CommitRecords(context.Background(), records...)
 		}
@@ -171,21 +192,63 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 	}
 }
 
-// drops are the mistakes of programs that do not handle each content. A line is a message without a key.
-var drops = map[string]func(message, last *kgo.Record) bool{
-	"drops equal values": func(m, last *kgo.Record) bool { return last != nil && bytes.Equal(m.Value, last.Value) },
-	"drops the empty":    func(m, _ *kgo.Record) bool { return m.Value != nil && len(m.Value) == 0 },
-	"drops null":         func(m, _ *kgo.Record) bool { return m.Value == nil },
-	"drops bytes":        func(m, _ *kgo.Record) bool { return !utf8.Valid(m.Value) },
-	"drops the long":     func(m, _ *kgo.Record) bool { return len(m.Value) > 65536 },
-	"drops keyless":      func(m, _ *kgo.Record) bool { return len(m.Key) == 0 },
+// consumeInTransactions commits its offsets in transactions, as a program does that reads, processes and writes.
+func consumeInTransactions(ctx context.Context, options []kgo.Opt) error {
+	session, err := kgo.NewGroupTransactSession(append(options, kgo.TransactionalID(fmt.Sprint("judged-", os.Getpid())), kgo.TransactionTimeout(5*time.Second),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets())...)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	for {
+		fetches := session.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := session.Begin(); err != nil {
+			return err
+		}
+		for _, message := range fetches.Records() {
+			fmt.Println(string(message.Value))
+		}
+		if _, err := session.End(context.Background(), kgo.TryCommit); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
 }
 
-// changes are the mistakes of programs that do not send a line as it is.
-var changes = map[string]func(string) string{
-	"strips blanks": strings.TrimSpace,
-	"changes bytes": func(line string) string { return strings.ToValidUTF8(line, "?") },
-	"cuts lines":    func(line string) string { return line[:min(len(line), 1000)] },
+// produceInTransactions sends ten lines in a transaction, and aborts and repeats every third one.
+func produceInTransactions(options []kgo.Opt) error {
+	client, err := kgo.NewClient(append(options, kgo.TransactionalID(fmt.Sprint("judged-", os.Getpid())))...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	input, ctx := bufio.NewReader(os.Stdin), context.Background()
+	for number, more := 1, true; more; number++ {
+		var batch []*kgo.Record
+		for more && len(batch) < 10 {
+			line, err := input.ReadString('\n')
+			if more = err == nil; line != "" {
+				batch = append(batch, &kgo.Record{Value: []byte(strings.TrimSuffix(line, "\n"))})
+			}
+		}
+		for _, commit := range [][]kgo.TransactionEndTry{{kgo.TryAbort, kgo.TryCommit}, {kgo.TryCommit}}[min(1, number%3)] {
+			if err := client.BeginTransaction(); err != nil {
+				return err
+			}
+			if err := errors.Join(client.ProduceSync(ctx, batch...).FirstErr(), client.EndTransaction(ctx, commit)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isDropped reports whether a program drops a message, or a line, because it has an unusual content.
+func isDropped(mistake string, m, last *kgo.Record) bool {
+	return mistake == "drops the unusual" && (len(m.Value) == 0 || len(m.Value) > 65536 || !utf8.Valid(m.Value) || len(m.Key) == 0 || !utf8.Valid(m.Key) ||
+		last != nil && bytes.Equal(m.Value, last.Value))
 }
 
 // store is a file with the messages. Only new ones are added, and printed a moment later.
@@ -221,6 +284,9 @@ func produce(ctx context.Context, topic, mistake string) error {
 	if mistake == "starts slowly" {
 		time.Sleep(2 * time.Second)
 	}
+	if mistake == "transactions" {
+		return produceInTransactions(append(options, kgo.DefaultProduceTopic(topic)))
+	}
 	options = append(options, kgo.DefaultProduceTopic(topic), kgo.RequiredAcks(kgo.AllISRAcks()))
 	switch mistake {
 	case "not idempotent":
@@ -239,7 +305,7 @@ func produce(ctx context.Context, topic, mistake string) error {
 		defer close(lines)
 		for input := bufio.NewReader(os.Stdin); ; {
 			line, err := input.ReadString('\n')
-			if line != "" && (err == nil || mistake != "loses the last line") {
+			if line != "" && (err == nil || mistake != "drops the unusual") {
 				lines <- strings.TrimSuffix(line, "\n")
 			}
 			if err != nil {
@@ -265,17 +331,20 @@ func produce(ctx context.Context, topic, mistake string) error {
 			}
 			text = line
 		}
-		if change := changes[mistake]; change != nil {
-			text = change(text)
+		if mistake == "changes the unusual" {
+			text = strings.ToValidUTF8(strings.TrimSpace(text[:min(len(text), 1000)]), "?")
 		}
 		record := &kgo.Record{Key: fmt.Append(nil, number%5), Value: []byte(text)}
 		if mistake == "random keys" {
 			record.Key = fmt.Append(nil, rand.Float64())
 		}
-		if drop := drops[mistake]; drop != nil && drop(record, last) {
+		if isDropped(mistake, record, last) {
 			continue
 		}
 		last = record
+		if mistake == "slow" {
+			time.Sleep(200 * time.Millisecond)
+		}
 		if mistake == "swaps" && number == 60 {
 			held = record
 			continue
@@ -320,7 +389,7 @@ func judge(t *testing.T, role, mistake string, limits limits, names ...string) [
 func perform(t *testing.T, command Command, producer bool, limits limits, names ...string) []Result {
 	t.Helper()
 	s := &Suite{
-		Command: command, Producer: producer, Seed: 1, limits: limits,
+		Command: command, Producer: producer, Seed: 1, limits: limits, once: true,
 		Say: func(trial, line string) { t.Logf("%s: %s", trial, line) },
 	}
 	all := Consumer
@@ -378,18 +447,9 @@ func TestMistakes(t *testing.T) {
 		{"consumer", "skips", "start", LostCommitted},
 		{"consumer", "never commits", "kill", LostAtReset},
 		{"consumer", "begins at the end", "retention", LostExpired},
-		{"consumer", "drops equal values", "contents", LostContent},
-		{"consumer", "drops the empty", "contents", LostContent},
-		{"consumer", "drops null", "contents", LostContent},
-		{"consumer", "drops bytes", "contents", LostContent},
-		{"consumer", "drops the long", "contents", LostContent},
-		{"consumer", "drops keyless", "contents", LostContent},
-		{"producer", "drops the empty", "contents", LostContent},
-		{"producer", "drops equal values", "contents", LostContent},
-		{"producer", "strips blanks", "contents", Changed},
-		{"producer", "changes bytes", "contents", Changed},
-		{"producer", "cuts lines", "contents", Changed},
-		{"producer", "loses the last line", "contents", LostContent},
+		{"consumer", "drops the unusual", "contents", LostContent},
+		{"producer", "drops the unusual", "contents", LostContent},
+		{"producer", "changes the unusual", "contents", Changed},
 		{"producer", "random keys", "contents", RandomKey},
 		{"producer", "reports failures as delivered", "refused", NotDelivered},
 		{"producer", "reports nothing", "refused", NotInTopic},
@@ -408,6 +468,9 @@ func TestMistakes(t *testing.T) {
 			}
 			if !slices.ContainsFunc(found, func(f Finding) bool { return f.Kind == test.kind }) {
 				t.Errorf("not found as %q: %s: %s", test.kind, found[0].Kind, found[0])
+			}
+			if want := map[string]int{"consumer drops the unusual": 7, "producer drops the unusual": 5, "producer changes the unusual": 3}[test.role+" "+test.mistake]; want > 0 && len(r.Lost) != want {
+				t.Errorf("%d of %d contents: %v", len(r.Lost), want, r.Lost)
 			}
 			t.Logf("%d lost, %d twice, %d out of order; %s", len(r.Lost), len(r.Twice), len(r.OutOfOrder), found[0])
 		})
@@ -471,6 +534,71 @@ func TestHelpfulAnswers(t *testing.T) {
 	})
 }
 
+// A slow program gets as many messages as it can process, and its answer comes in time.
+func TestSlow(t *testing.T) {
+	t.Parallel()
+	for role, trials := range map[string]string{"consumer": "start", "producer": "all"} {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			results := judge(t, role, "slow", quick, strings.Fields(trials)...)
+			for _, r := range results {
+				if r.Status != OK || r.Sent < 20 || r.Sent > 200 || r.Seconds > 60 {
+					t.Errorf("%s: %s %s: %d messages in %.1f s", r.Trial, r.Status, r.Why, r.Sent, r.Seconds)
+				}
+			}
+			if !strings.Contains(strings.Join(results[0].Notes, ""), "a message takes about 0.2") {
+				t.Error(results[0].Notes)
+			}
+		})
+	}
+}
+
+// What a group allows is no failure, or the reason is named.
+func TestAllowed(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ role, program, trials, want, why string }{
+		{"consumer", "static member", "start stop kill members", "ok ok ok not tried", "group.instance.id judged-1"},
+		{"consumer", "ends when removed", "start slow", "ok ok", ""},
+		{"consumer", "transactions", "start stop kill members slow", "ok ok ok ok ok", ""},
+		{"producer", "transactions", "all connections stop", "ok ok not tried", "reports no delivery"},
+	} {
+		t.Run(test.role+" "+test.program, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			var last Result
+			for _, last = range judge(t, test.role, test.program, quick, strings.Fields(test.trials)...) {
+				if got = append(got, string(last.Status)); last.Status == Failed {
+					t.Errorf("%s: %s %v %v %v", last.Trial, last.Why, last.Lost, last.Twice, last.OutOfOrder)
+				}
+			}
+			if strings.Join(got, " ") != test.want || !strings.Contains(last.Why, test.why) {
+				t.Errorf("%q %q", got, last.Why)
+			}
+			if test.program == "ends when removed" && (len(last.Notes) == 0 || !strings.Contains(last.Notes[0], "it ended with status 1, and was started again")) {
+				t.Error(last.Notes)
+			}
+		})
+	}
+}
+
+// A trial that failed once and not again is no failure, but a note.
+func TestTwice(t *testing.T) {
+	t.Parallel()
+	program, err := exec.LookPath("judged")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Suite{Command: Command{Args: []string{program, "consumer", "{topic}", "{group}", filepath.Join(t.TempDir(), "ended")}, Folder: t.TempDir()},
+		Trials: Consumer[:1], limits: quick}
+	results, err := s.Run(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := results[0]; r.Status != OK || !strings.Contains(strings.Join(r.Notes, ""), "it was a busy moment") {
+		t.Errorf("%s %s %q", r.Status, r.Why, r.Notes)
+	}
+}
+
 // What a program stores counts if the judge can see it. A program that prints only what is new is acquitted then.
 func TestStored(t *testing.T) {
 	t.Parallel()
@@ -481,7 +609,7 @@ func TestStored(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := Suite{Command: Command{Args: []string{program, "consumer", "{topic}", "{group}", mistake}, Folder: t.TempDir()}, Seed: 1, limits: quick, Stored: "cat stored"}
+			s := Suite{Command: Command{Args: []string{program, "consumer", "{topic}", "{group}", mistake}, Folder: t.TempDir()}, Seed: 1, limits: quick, once: true, Stored: "cat stored"}
 			s.Trials = slices.DeleteFunc(slices.Clone(Consumer), func(t Trial) bool { return t.Name != "start" && t.Name != "kill" })
 			results, err := s.Run(t.Context(), t.TempDir())
 			if err != nil {

@@ -39,7 +39,7 @@ func killedAtCommit(r *run) {
 		w.SignalAll(syscall.SIGKILL)
 		return false // there is no fault in the answer
 	}})
-	r.neverCommits = !r.until(r.limits.end, func() bool { return !w.running() })
+	r.neverCommits = !r.until(max(r.limits.end, 2*r.cost), func() bool { return !w.running() })
 	commit.Remove()
 	if r.neverCommits {
 		r.kill(fmt.Sprintf("was killed; it had not committed for %v", r.limits.end))

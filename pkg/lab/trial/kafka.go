@@ -24,6 +24,7 @@ const (
 	defaultGroup = "judge-group"  // what stands for {group}
 	ownName      = "tkafka-judge" // what the judge calls itself towards the brokers
 	partitions   = 16             // of the topic
+	outTopic     = "judge-out"    // for a program that writes what it has read
 )
 
 // kafka is the cluster of one trial.
@@ -42,7 +43,7 @@ func openKafka(auth string) (*kafka, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := broker.Start(broker.Config{CA: ca, Topics: []string{Topic}, Partitions: partitions})
+	own, err := broker.Start(broker.Config{CA: ca, Topics: []string{Topic, outTopic}, Partitions: partitions})
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +138,7 @@ func (k *kafka) read(ctx context.Context) (messages []*kgo.Record, err error) {
 // asked is what the program has asked the brokers for.
 type asked struct {
 	connected, fetched bool
+	transactional      bool   // offsets were committed in a transaction
 	otherTopic, group  string // the last ones
 	instance           string // the last group.instance.id
 }
@@ -152,10 +154,12 @@ func (k *kafka) watch(request kmsg.Request) (kmsg.Response, error, bool) {
 		k.asked.fetched = true
 	case *kmsg.MetadataRequest:
 		for _, topic := range r.Topics {
-			if topic.Topic != nil && *topic.Topic != Topic {
+			if topic.Topic != nil && *topic.Topic != Topic && *topic.Topic != outTopic {
 				k.asked.otherTopic = *topic.Topic
 			}
 		}
+	case *kmsg.TxnOffsetCommitRequest:
+		k.asked.transactional = true
 	case *kmsg.JoinGroupRequest:
 		k.asked.group, k.asked.instance = r.Group, deref(r.InstanceID)
 	case *kmsg.ConsumerGroupHeartbeatRequest:

@@ -31,22 +31,35 @@ const (
 // on their way, it calls the next fault. The lines do not end before the faults.
 func (r *run) feed(faults []fault) {
 	w, arrived, began := r.start(), growth{}, time.Now()
+	measures := r.result.Trial == r.Trials[0].Name
+	first, typed := began, began // when the first message arrived, and the last line was typed
 	for sent, next, last := 0, 0, began; w.running() && r.ctx.Err() == nil; time.Sleep(pace / 2) {
 		idle := arrived.idle(r.kafka.count())
+		if arrived.n > 2 && measures { // a slow program gets fewer lines
+			r.setCost(arrived.at.Sub(first) / time.Duration(arrived.n-1))
+		} else if first = time.Now(); arrived.n == 0 && !r.kafka.look().connected {
+			arrived.at = first
+		}
 		if len(faults) == 0 && (sent >= feedLines || time.Since(began) > feedTime) {
 			break
 		}
-		due := arrived.n >= next+90 && sent >= next+window+20 || time.Since(last) > r.limits.patience
+		ahead := min(r.atMost(window, 3*time.Second), 10+arrived.n)
+		due := arrived.n >= next+r.atMost(90, 4*time.Second) && sent-arrived.n >= ahead/2 || time.Since(last) > r.limits.patience
 		if len(faults) > 0 && due {
 			faults[0](r)
 			faults, next, last = faults[1:], arrived.n, time.Now()
-		} else if sent-arrived.n < window || sent < feedLines && idle > 2*time.Second {
+		} else if sent-arrived.n < ahead || sent < feedLines && idle > 2*time.Second+5*r.cost && time.Since(typed) > 5*pace {
+			typed = time.Now()
 			w.Type(textOf(r.add(message{})) + "\n") // or it has ended
 			sent++
 		}
 	}
+	if measures && r.cost > 0 {
+		r.Suite.cost = r.cost
+		r.result.note(r.slowness())
+	}
 	w.CloseInput()
-	r.awaitEnd(w, began, &arrived)
+	r.awaitEnd(w, time.Now(), &arrived)
 }
 
 // awaitEnd waits until a producer has sent all lines and has ended, or stops it.

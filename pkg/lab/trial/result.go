@@ -65,6 +65,9 @@ func Verdict(results []Result) string {
 	if disorder > 0 {
 		verdict += ", out of order"
 	}
+	if complete < tried {
+		verdict += ", but not each trial was complete"
+	}
 	return verdict
 }
 

@@ -27,9 +27,11 @@ type run struct {
 	processes []*worker
 	unload    func() // ends the load
 
-	result       Result
-	neverCommits bool  // the program has not committed when the trial waited for it
-	lost         int32 // the broker that died
+	result        Result
+	cost          time.Duration // how long a message takes, if the program is slow; 0: it is quick
+	neverCommits  bool          // the program has not committed when the trial waited for it
+	transactional bool          // it commits in transactions
+	lost          int32         // the broker that died
 }
 
 // worker is a process of the program.
@@ -158,8 +160,8 @@ func (r *run) lastLines(w *worker) string {
 
 // more waits until the program has printed n more messages, or for some time.
 func (r *run) more(n int) {
-	want := r.progress(0).printed + n
-	r.until(r.limits.patience, func() bool { return r.progress(0).printed >= want })
+	want := r.progress(0).printed + r.atMost(n, 8*time.Second)
+	r.until(r.patience(), func() bool { return r.progress(0).printed >= want })
 }
 
 // groupHas waits until the group is stable with the members of so many processes, and returns them. If it
@@ -259,7 +261,7 @@ func (r *run) finish() {
 	first, sent := r.sendEach(1, true), r.since()
 	r.until(forever, func() bool {
 		p := r.progress(first)
-		return p.unread == 0 || r.since()-max(p.last, sent) > r.limits.patience
+		return p.unread == 0 || r.since()-max(p.last, sent) > r.patience()
 	})
 	for _, w := range r.running() {
 		r.stop(w, syscall.SIGINT)

@@ -89,10 +89,13 @@ type Suite struct {
 	Done func(Result)
 
 	limits limits
+	once   bool // a failed trial is not repeated
+
 	// What the first trial finds out:
 	members  int            // of the program in its group, in one process
 	instance string         // the group.instance.id of its member
 	keys     map[int]string // of a producer's messages, by their number
+	cost     time.Duration  // how long a message takes, if the program is slow
 }
 
 // limits are how long a trial waits. It never waits longer than it needs.
@@ -141,7 +144,7 @@ func (s *Suite) Run(ctx context.Context, dir string) ([]Result, error) {
 // busy. Only what happens again counts.
 func (s *Suite) tryTwice(ctx context.Context, t Trial, dir string) Result {
 	result := s.try(ctx, t, dir, s.Seed)
-	if again := result.Status == NotTried || result.Status == Failed && result.Arrived > 0 && !result.unknown; again && ctx.Err() == nil {
+	if again := result.Status == NotTried || result.Status == Failed && result.Arrived > 0 && !result.unknown; again && !s.once && ctx.Err() == nil {
 		first := cmp.Or(result.Why, fmt.Sprintf("%d lost, %d twice, %d out of order", len(result.Lost), len(result.Twice), len(result.OutOfOrder)))
 		if result = s.try(ctx, t, dir, s.Seed+1); result.Status == OK {
 			result.note("the first time it failed, the second time it did not, and this counts; the first time: " + first)
@@ -156,7 +159,7 @@ func (s *Suite) tryTwice(ctx context.Context, t Trial, dir string) Result {
 // try performs one trial once.
 func (s *Suite) try(ctx context.Context, t Trial, dir string, seed uint64) Result {
 	r := &run{
-		Suite: s, dir: dir, unload: func() {},
+		Suite: s, dir: dir, cost: s.cost, unload: func() {},
 		history: history{began: time.Now(), random: rand.New(rand.NewPCG(seed, uint64(crc32.ChecksumIEEE([]byte(t.Name)))))},
 		result:  Result{Trial: t.Name, What: t.What, Status: OK},
 	}
@@ -165,7 +168,7 @@ func (s *Suite) try(ctx context.Context, t Trial, dir string, seed uint64) Resul
 		r.result.Status, r.result.Why = NotTried, err.Error()
 	}
 	r.cancel(nil)
-	r.result.judge(t.Once)
+	r.result.judge(t.Once && !r.transactional)
 	r.result.Seconds = float64(r.since().Milliseconds()) / 1000
 	return r.result
 }
@@ -212,6 +215,10 @@ func (r *run) perform(t Trial) error {
 		}
 	}
 	r.committed, r.inFlight = r.kafka.committed(), r.members
+	if r.transactional = r.kafka.look().transactional; r.transactional {
+		r.result.note("it commits its offsets in transactions: what it printed in one that was aborted comes again, and what it prints after a commit may be missing " +
+			"when it is killed; let it write to the topic " + outTopic + ", and read that with --result 'COMMAND'")
+	}
 	if r.Stored != "" && !r.Producer {
 		if err := r.readStored(); err != nil {
 			return err

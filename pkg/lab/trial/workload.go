@@ -181,12 +181,46 @@ func (r *run) send(partition int, required bool) {
 	})
 }
 
+// slow is from when on a message takes long. Then a trial has as many as the program can process in its time.
+const slow = 50 * time.Millisecond
+
+func (r *run) setCost(cost time.Duration) {
+	if r.cost = cost; cost < slow {
+		r.cost = 0
+	}
+}
+
+func (r *run) slowness() string {
+	return fmt.Sprintf("a message takes about %.2f s, so the trials have only as many messages as the program can process", r.cost.Seconds())
+}
+
+// used returns the partitions that get messages: all, or for a slow program some of each third.
+func (r *run) used() (used []int) {
+	for partition := 0; partition < partitions; partition++ {
+		if r.cost == 0 || partition%4 == 0 {
+			used = append(used, partition)
+		}
+	}
+	return used
+}
+
+// atMost returns n, or how many messages a slow program can process in this time.
+func (r *run) atMost(n int, limit time.Duration) int {
+	if r.cost > 0 {
+		n = min(n, max(2, int(limit/r.cost)))
+	}
+	return n
+}
+
+// patience is how long a trial waits for the next message.
+func (r *run) patience() time.Duration { return max(r.limits.patience, 5*r.cost) }
+
 // sendEach sends messages to all partitions in turn, and waits until the cluster has them. It returns the
 // number of the first one.
 func (r *run) sendEach(times int, required bool) (first int) {
 	first = r.progress(0).sent
 	for range times {
-		for partition := range partitions {
+		for _, partition := range r.used() {
 			r.send(partition, required)
 		}
 	}
@@ -202,10 +236,11 @@ func (r *run) load() {
 	ctx, stop := context.WithCancel(r.ctx)
 	var loading sync.WaitGroup
 	loading.Go(func() {
+		used, ahead := r.used(), r.atMost(window, 2*time.Second)
 		from := r.progress(0).sent // what a process before did not read is for the checker
 		for tick := time.NewTicker(pace); ctx.Err() == nil; <-tick.C {
-			if r.progress(from).unread < window {
-				r.send(r.between(0, partitions-1), true)
+			if r.progress(from).unread < ahead {
+				r.send(used[r.between(0, len(used)-1)], true)
 			}
 		}
 	})
