@@ -59,7 +59,7 @@ func New(commonName string, lifetime time.Duration) (*CA, error) {
 // that dir is never without one of them.
 func Open(dir, commonName string, lifetime time.Duration) (*CA, error) {
 	if files, _ := os.ReadDir(dir); len(files) > 0 {
-		return Load(dir)
+		return load(dir)
 	}
 	ca, err := New(commonName, lifetime)
 	if err != nil {
@@ -70,18 +70,18 @@ func Open(dir, commonName string, lifetime time.Duration) (*CA, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(temporary) // if it was not renamed
-	if err := ca.Save(temporary); err != nil {
+	if err := ca.save(temporary); err != nil {
 		return nil, err
 	}
 	if err := os.Rename(temporary, dir); err != nil { // another program has just done the same
-		return Load(dir)
+		return load(dir)
 	}
 	return ca, nil
 }
 
-// Load reads the authority that was saved in dir. The error contains [os.ErrNotExist] if one of its files
+// load reads the authority that was saved in dir. The error contains [os.ErrNotExist] if one of its files
 // is missing.
-func Load(dir string) (*CA, error) {
+func load(dir string) (*CA, error) {
 	saved, err := tls.LoadX509KeyPair(filepath.Join(dir, tlsconf.CAFile), filepath.Join(dir, KeyFile))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
@@ -89,9 +89,9 @@ func Load(dir string) (*CA, error) {
 	return &CA{cert: saved.Leaf, key: saved.PrivateKey.(crypto.Signer), until: saved.Leaf.NotAfter}, nil
 }
 
-// Save writes ca.crt and ca.key to dir, and creates dir if it does not exist. If one of the files exists,
+// save writes ca.crt and ca.key to dir, and creates dir if it does not exist. If one of the files exists,
 // the error contains [os.ErrExist]: to replace an authority makes all of its certificates useless.
-func (ca *CA) Save(dir string) error {
+func (ca *CA) save(dir string) error {
 	key, err := x509.MarshalPKCS8PrivateKey(ca.key)
 	if err != nil {
 		return err

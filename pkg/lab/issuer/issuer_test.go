@@ -125,26 +125,26 @@ func TestLasting(t *testing.T) {
 
 func TestSaveAndLoad(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	if _, err := Load(dir); !errors.Is(err, os.ErrNotExist) {
+	if _, err := load(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a folder that does not exist: %v", err)
 	}
 	ca := newCA(t, "test")
-	must(t, ca.Save(dir))
+	must(t, ca.save(dir))
 	checkMode(t, filepath.Join(dir, KeyFile), 0o600)
-	loaded, err := Load(dir)
+	loaded, err := load(dir)
 	must(t, err)
 	client, err := loaded.Client("client60")
 	must(t, err)
 	must(t, client.Leaf.CheckSignatureFrom(ca.Cert()))
 
-	// Save replaces no authority, even if one of its files is missing.
+	// save replaces no authority, even if one of its files is missing.
 	for _, lost := range []string{"nothing", KeyFile, tlsconf.CAFile} {
 		dir := t.TempDir()
-		must(t, ca.Save(dir))
+		must(t, ca.save(dir))
 		os.Remove(filepath.Join(dir, lost))
 		before := contents(t, dir)
-		if err := newCA(t, "other").Save(dir); !errors.Is(err, os.ErrExist) || !maps.Equal(before, contents(t, dir)) {
-			t.Errorf("Save, with %s missing: %v", lost, err)
+		if err := newCA(t, "other").save(dir); !errors.Is(err, os.ErrExist) || !maps.Equal(before, contents(t, dir)) {
+			t.Errorf("save, with %s missing: %v", lost, err)
 		}
 	}
 }
@@ -185,9 +185,9 @@ func TestLoadRefuses(t *testing.T) {
 		},
 	} {
 		dir := t.TempDir()
-		must(t, newCA(t, "test").Save(dir))
+		must(t, newCA(t, "test").save(dir))
 		must(t, spoil(dir))
-		if _, err := Load(dir); err == nil || errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), dir) {
+		if _, err := load(dir); err == nil || errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: got %v, want an error that names %s", name, err, dir)
 		}
 	}

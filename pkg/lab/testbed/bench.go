@@ -9,10 +9,9 @@ import (
 // Bench is what a script has, for a test in Go: an empty topic of its own on the cluster of the scripts.
 // At the end of the test the topic and the groups that have read it are deleted.
 type Bench struct {
-	Dir     string // where programs run: it has the folder auth/
-	Topic   string // 16 partitions, empty
-	Group   string // not used before
-	Brokers []string
+	Dir   string // where programs run: it has the folder auth/
+	Topic string // 16 partitions, empty
+	Group string // not used before
 
 	environment environment
 }
@@ -28,7 +27,7 @@ func NewBench(t *testing.T) *Bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Bench{s.dir, s.topic, s.group, e.brokers, e}
+	return &Bench{s.dir, s.topic, s.group, e}
 }
 
 // Client returns a client that may do everything. The test closes it at its end.

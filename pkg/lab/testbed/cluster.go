@@ -85,15 +85,12 @@ func (s *state) own() *broker.Cluster {
 	return s.embedded
 }
 
-func (s *state) lose(args []string) {
-	for _, broker := range args {
-		s.ts.Check(s.own().Kill(int32(s.number(broker))))
-	}
-}
-
-func (s *state) restore(args []string) {
-	for _, broker := range args {
-		s.ts.Check(s.own().Restart(int32(s.number(broker))))
+// onBrokers returns the command that does something with each of the brokers.
+func onBrokers(do func(*broker.Cluster, int32) error) func(*state, []string) {
+	return func(s *state, args []string) {
+		for _, arg := range args {
+			s.ts.Check(do(s.own(), int32(s.number(arg))))
+		}
 	}
 }
 

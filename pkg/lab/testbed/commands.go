@@ -1,6 +1,10 @@
 package testbed
 
-import "github.com/rogpeppe/go-internal/testscript"
+import (
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"tkafka/pkg/lab/broker"
+)
 
 type scriptCommand = func(ts *testscript.TestScript, neg bool, args []string)
 
@@ -32,8 +36,8 @@ func commands() map[string]scriptCommand {
 		{"listen", 1, (*state).listen},
 		{"credentials", 2, (*state).credentials},
 		{"cluster", 0, (*state).cluster},
-		{"lose", 1, (*state).lose},
-		{"restore", 1, (*state).restore},
+		{"lose", 1, onBrokers((*broker.Cluster).Kill)},
+		{"restore", 1, onBrokers((*broker.Cluster).Restart)},
 		{"advertise", 1, (*state).advertise},
 		{"fault", 2, (*state).fault},
 	} {

@@ -80,7 +80,7 @@ func (s *state) expect(args []string) {
 	}
 	pattern, err := regexp.Compile("(?m)" + args[2])
 	s.ts.Check(err)
-	match, err := p.Await(from, pattern, Timeout)
+	match, err := p.Await(from, pattern, timeout)
 	if err != nil {
 		s.show(p)
 		s.ts.Fatalf("%s: %v", args[0], err)
@@ -121,7 +121,7 @@ func (s *state) closeInput(args []string) {
 
 func (s *state) ended(args []string) {
 	p := s.program(args[0])
-	status, err := p.Wait(Timeout)
+	status, err := p.Wait(timeout)
 	took := time.Since(p.stopped)
 	s.show(p)
 	if err != nil {

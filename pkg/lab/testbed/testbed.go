@@ -63,7 +63,7 @@
 //	                                  answer requests of a kind, such as Produce, with an error, such as
 //	                                  INVALID_RECORD, or not at all; once by default
 //
-// A script fails if anything else that it waits for takes longer than Timeout.
+// A script fails if anything else that it waits for takes longer than a minute.
 package testbed
 
 import (
@@ -90,9 +90,9 @@ import (
 	"tkafka/pkg/tlsconf"
 )
 
-// Timeout is how long a script waits for what must happen. It is long, so that a busy machine does
+// timeout is how long a script waits for what must happen. It is long, so that a busy machine does
 // not fail a script.
-const Timeout = 60 * time.Second
+const timeout = 60 * time.Second
 
 // Main runs the tests of a program. Scripts start the program by this name.
 func Main(m *testing.M, name string, main func()) {

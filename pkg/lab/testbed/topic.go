@@ -230,7 +230,7 @@ func until(ctx context.Context, holds func() bool) error {
 }
 
 func withTimeout() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), Timeout)
+	return context.WithTimeout(context.Background(), timeout)
 }
 
 func (s *state) number(text string) int {

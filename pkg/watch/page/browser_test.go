@@ -50,7 +50,7 @@ type tab struct {
 }
 
 // open serves the source, and opens the page in a new tab. At the end, the page must have had no errors.
-func open(t *testing.T, source Source) *tab {
+func open(t *testing.T, source source) *tab {
 	t.Helper()
 	if browser == nil && os.Getenv("CI") == "" {
 		t.Skip("no browser: install the Debian package chromium")
@@ -94,7 +94,7 @@ func open(t *testing.T, source Source) *tab {
 }
 
 // serve serves the source until the test ends, and returns the address.
-func serve(t *testing.T, source Source) string {
+func serve(t *testing.T, source source) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -104,10 +104,10 @@ func serve(t *testing.T, source Source) string {
 	return listener.Addr().String()
 }
 
-func serveAt(t *testing.T, listener net.Listener, source Source) (stop func()) {
+func serveAt(t *testing.T, listener net.Listener, source source) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, listener, Handler(source)) }()
+	go func() { ended <- serveUntil(ctx, listener, newHandler(source)) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -28,15 +28,15 @@ import (
 //go:embed web
 var files embed.FS
 
-// Source is what the page shows: an *observer.Observer.
-type Source interface {
+// source is what the page shows: an *observer.Observer.
+type source interface {
 	// Next returns the newest picture. It waits until there is another one than that with this version.
 	Next(ctx context.Context, version int64) (*observer.Picture, error)
 }
 
-// Handler serves the page to browsers that name one of these hosts. The names that only this machine has are
+// newHandler serves the page to browsers that name one of these hosts. The names that only this machine has are
 // always among them.
-func Handler(source Source, hosts ...string) http.Handler {
+func newHandler(source source, hosts ...string) http.Handler {
 	web, err := fs.Sub(files, "web")
 	if err != nil {
 		panic(err) // the files are in the program
@@ -89,9 +89,9 @@ func guard(next http.Handler, hosts []string) http.Handler {
 	})
 }
 
-// Serve answers requests until the context ends, and then closes the listener and all connections. An error
+// serveUntil answers requests until the context ends, and then closes the listener and all connections. An error
 // is one of the listener.
-func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,
 		BaseContext:       func(net.Listener) context.Context { return ctx },

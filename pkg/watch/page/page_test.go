@@ -24,7 +24,7 @@ func get(handler http.Handler, method, host, path string) *httptest.ResponseReco
 
 // A page of another site can give its own name this server's address, but not this server's name.
 func TestHost(t *testing.T) {
-	handler := Handler(newScripted(topic(1)), "192.0.2.7", "vm.example")
+	handler := newHandler(newScripted(topic(1)), "192.0.2.7", "vm.example")
 	for host, want := range map[string]int{
 		"localhost:8080": 200, "LOCALHOST:8080": 200, "localhost": 200, "127.0.0.1:8080": 200, "[::1]:8080": 200,
 		"localhost:9000": 200, // ssh -L 9000:localhost:8080
@@ -43,7 +43,7 @@ func TestHost(t *testing.T) {
 // Each file has its type and the headers that keep other pages out, and nothing can be changed. All files together
 // have less than 100 kB.
 func TestFiles(t *testing.T) {
-	handler := Handler(newScripted(topic(1)))
+	handler := newHandler(newScripted(topic(1)))
 	paths, err := fs.Glob(files, "web/*")
 	if err != nil {
 		t.Fatal(err)

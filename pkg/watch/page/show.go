@@ -16,19 +16,19 @@ import (
 	"tkafka/pkg/watch/observer"
 )
 
-// DefaultAddress can be reached from this machine only.
-const DefaultAddress = "127.0.0.1:8080"
+// defaultAddress can be reached from this machine only.
+const defaultAddress = "127.0.0.1:8080"
 
 // Place is where a program serves the page.
 type Place struct {
-	Listen string // the address to listen at, such as [DefaultAddress]; if its port is in use, any other one
+	Listen string // the address to listen at, such as [defaultAddress]; if its port is in use, any other one
 	Host   string // the name of this machine in the browser, if the browser is on another machine
 	NoOpen bool   // do not open the browser
 }
 
 // AddFlags adds a flag for each field to the command line.
 func (p *Place) AddFlags() {
-	pflag.StringVar(&p.Listen, "listen", DefaultAddress, "`address` of the page; port 0 means a free port")
+	pflag.StringVar(&p.Listen, "listen", defaultAddress, "`address` of the page; port 0 means a free port")
 	pflag.StringVar(&p.Host, "host", "", "`name` or address of this machine, for a browser on another machine")
 	pflag.BoolVar(&p.NoOpen, "no-open", false, "do not open the browser")
 }
@@ -41,7 +41,7 @@ func (p *Place) Check() error {
 	if p.public() && p.Host == "" {
 		return &cli.Misuse{Problem: fmt.Sprintf("--listen %s needs --host, the name of this machine in the browser", p.Listen)}
 	}
-	if p.Host != "" && p.Listen == DefaultAddress {
+	if p.Host != "" && p.Listen == defaultAddress {
 		return &cli.Misuse{Problem: fmt.Sprintf("--host %s needs --listen 0.0.0.0:8080: otherwise only this machine reaches the page", p.Host)}
 	}
 	return nil
@@ -78,7 +78,7 @@ func (p *Place) Watch(ctx context.Context, client *kgo.Client, topic string) err
 		cli.Say("from another machine:  ssh -L %d:localhost:%[1]d you@this-machine, then open this address", address.Port)
 		cli.Say("or without ssh:        start classroom/watch with --listen 0.0.0.0:%d --host this-machine", address.Port)
 	}
-	return Serve(ctx, listener, Handler(source, name, address.IP.String()))
+	return serveUntil(ctx, listener, newHandler(source, name, address.IP.String()))
 }
 
 // listen listens at the address or, if that is not possible, at another port.
