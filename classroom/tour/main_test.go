@@ -33,7 +33,7 @@ func TestPages(t *testing.T) {
 		t.Skip("compiles and runs every program on a cluster of its own")
 	}
 	t.Setenv("GOFLAGS", "-trimpath") // so what is compiled in a copy of the repository is used in another one, too
-	for _, page := range []string{"README.md", "commitoffsets/README.md", "consumergroup/share/README.md"} {
+	for _, page := range []string{"README.md", "commitoffsets/README.md", "consumergroup/README.md", "consumergroup/share/README.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			p, err := newPlayer(t.Context(), t.Output(), t.TempDir(), nil, "")
@@ -67,7 +67,7 @@ func TestPages(t *testing.T) {
 
 // Each command of the pages is in a block that the tour plays, or something else types it.
 func TestCommandsElsewhere(t *testing.T) {
-	for _, page := range []string{"README.md", "classroom/REFERENCE.md", "commitoffsets/README.md", "consumergroup/share/README.md"} {
+	for _, page := range []string{"README.md", "classroom/REFERENCE.md", "commitoffsets/README.md", "consumergroup/README.md", "consumergroup/share/README.md"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", page))
 		if err != nil {
 			t.Fatal(err)
