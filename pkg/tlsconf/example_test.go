@@ -1,11 +1,13 @@
 package tlsconf_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -15,10 +17,17 @@ import (
 
 // Three complete clients to start an assignment from. Copy the body of one into your func main. Use
 // your topic instead of client60, and the addresses in your client-ssl.properties.
-var brokers = []string{"localhost:19093", "localhost:29093", "localhost:39093"}
+var (
+	topic   = "client60"
+	brokers = strings.Split(cmp.Or(os.Getenv("KAFKA_BROKERS"), "localhost:19093,localhost:29093,localhost:39093"), ",")
+)
 
 // A producer sends one message to a topic, and waits until the brokers have stored it.
 func Example_producer() {
+	// Ctrl-C, and SIGTERM, end this context, and then main.
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+
 	// Load your keystore and the brokers' authority from the folder auth. cc2023 is the password of
 	// the keystore. The function prints warnings.
 	credentials, err := tlsconf.Load("auth", "cc2023", func(flaw error) { log.Print(flaw) })
@@ -37,8 +46,8 @@ func Example_producer() {
 	defer client.Close()
 
 	// Send a message. Messages with the same key are in the same partition, and keep their order.
-	message := &kgo.Record{Topic: "client60", Key: []byte("fruit"), Value: []byte("cherry")}
-	if err := client.ProduceSync(context.Background(), message).FirstErr(); err != nil {
+	message := &kgo.Record{Topic: topic, Key: []byte("fruit"), Value: []byte("cherry")}
+	if err := client.ProduceSync(ctx, message).FirstErr(); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Printf("partition %d, offset %d\n", message.Partition, message.Offset)
@@ -48,6 +57,10 @@ func Example_producer() {
 
 // A consumer reads a topic from its oldest message. It reads alone, without a group.
 func Example_consumer() {
+	// Ctrl-C, and SIGTERM, end this context, and then main.
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+
 	// Load your keystore and the brokers' authority from the folder auth. cc2023 is the password of
 	// the keystore. The function prints warnings.
 	credentials, err := tlsconf.Load("auth", "cc2023", func(flaw error) { log.Print(flaw) })
@@ -59,7 +72,7 @@ func Example_consumer() {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(brokers...), kgo.DialTLSConfig(credentials),
 		kgo.WithLogger(kgo.BasicLogger(os.Stderr, kgo.LogLevelWarn, nil)),
-		kgo.ConsumeTopics("client60"),
+		kgo.ConsumeTopics(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // AtEnd: only messages from now on
 	)
 	if err != nil {
@@ -69,9 +82,12 @@ func Example_consumer() {
 
 	// Wait for one message and print it, three times. To read forever, write: for {
 	for range 3 {
-		fetches := client.PollRecords(context.Background(), 1)
+		fetches := client.PollRecords(ctx, 1)
+		if ctx.Err() != nil {
+			return
+		}
 		if err := fetches.Err(); err != nil {
-			log.Fatal(err)
+			log.Print(err) // the client tries again
 		}
 		for _, message := range fetches.Records() {
 			fmt.Printf("offset %d: %s\n", message.Offset, message.Value)
@@ -87,9 +103,9 @@ func Example_consumer() {
 // A group member shares the partitions of a topic with the other members of its group. It processes the messages
 // of a poll, and then commits them once. If it is killed before the commit, the group reads them again.
 func Example_groupMember() {
-	// Ctrl-C and docker stop end the poll below, and not the program.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	// Ctrl-C, and SIGTERM, end this context, and then main.
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
 
 	// Load your keystore and the brokers' authority from the folder auth. cc2023 is the password of
 	// the keystore. The function prints warnings.
@@ -102,7 +118,7 @@ func Example_groupMember() {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(brokers...), kgo.DialTLSConfig(credentials),
 		kgo.WithLogger(kgo.BasicLogger(os.Stderr, kgo.LogLevelWarn, nil)),
-		kgo.ConsumeTopics("client60"), kgo.ConsumerGroup("client60_group"),
+		kgo.ConsumeTopics(topic), kgo.ConsumerGroup("client60_group"),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // where a new group begins
 		kgo.Balancers(kgo.RangeBalancer()),                // the same in all members
 		kgo.DisableAutoCommit(),                           // only CommitRecords commits
@@ -114,10 +130,11 @@ func Example_groupMember() {
 	defer client.CloseAllowingRebalance() // leaves the group
 
 	// Wait for messages until three are processed. To read until Ctrl-C, write: for {
-	for processed := 0; processed < 3; {
-		fetches := client.PollRecords(ctx, 3) // at most so many; in your program, 500
+	processed := 0
+	for processed < 3 {
+		fetches := client.PollRecords(ctx, 3) // max.poll.records: more in your program, such as 500
 		if ctx.Err() != nil {
-			return // Ctrl-C
+			return
 		}
 		if err := fetches.Err(); err != nil {
 			log.Print(err) // the next poll tries again
@@ -125,8 +142,9 @@ func Example_groupMember() {
 		// Process the messages of this poll, within a few seconds.
 		for _, message := range fetches.Records() {
 			fmt.Printf("offset %d: %s\n", message.Offset, message.Value)
-			processed++
 		}
+		processed += fetches.NumRecords()
+
 		// Commit them: the group continues behind them. If a commit fails, messages may come twice.
 		if err := client.CommitRecords(context.Background(), fetches.Records()...); err != nil {
 			log.Print(err)
