@@ -204,9 +204,12 @@ def supervise():
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.signal(signal.SIGINT, lambda *_: None)
     members = [subprocess.Popen(again) for _ in range(2 if defect == "two-processes" else 1)]
+    failed = False
     for member in members:
-        while member.wait() == 1 and defect == "supervised":
+        while member.wait() and defect == "supervised":
             member = subprocess.Popen(again)
+        failed = failed or member.returncode != 0
+    sys.exit(failed)
 
 
 def produce():

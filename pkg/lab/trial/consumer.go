@@ -10,7 +10,7 @@ import (
 // consume lets a consumer read under load, with one fault after the other.
 func (r *run) consume(faults []fault) {
 	w := r.start()
-	r.ready(w)
+	r.ready(w, r.used()...)
 	if r.members > 0 {
 		r.join(w)
 	}
@@ -23,15 +23,15 @@ func (r *run) consume(faults []fault) {
 	r.finish()
 }
 
-// ready sends messages until the program has printed one of each partition. They are not required: a
+// ready sends messages until the program has printed one of each of these partitions. They are not required: a
 // program may begin at the end of the topic at any time before that.
-func (r *run) ready(w *worker) {
+func (r *run) ready(w *worker, used ...int) {
 	first, gap, next := r.progress(0).sent, max(300*time.Millisecond, 2*r.cost), time.Duration(0)
 	longest := max(2*time.Second, 4*r.cost)
 	missing := make(map[int]bool)
 	reads := func() bool {
 		clear(missing)
-		for _, partition := range r.used() {
+		for _, partition := range used {
 			missing[partition] = true
 		}
 		r.mu.Lock()
@@ -90,16 +90,7 @@ func (r *run) explainSilence(w *worker, missing int) *problem {
 
 // measure finds out how long a message takes: it waits for the first one, and then sends some more.
 func (r *run) measure(w *worker) {
-	next, gap := time.Duration(0), 300*time.Millisecond
-	if !r.until(r.limits.start, func() bool {
-		if now := r.since(); now > next {
-			r.send(0, false)
-			next, gap = now+gap, min(2*gap, 2*time.Second)
-		}
-		return r.progress(0).printed > 0
-	}) {
-		r.must(r.explainSilence(w, partitions))
-	}
+	r.ready(w, 0)
 	const some = 8
 	for range some {
 		r.send(0, false)
@@ -122,7 +113,7 @@ func (r *run) explore() {
 	older := r.progress(0).sent
 	w := r.start()
 	r.measure(w)
-	r.ready(w)
+	r.ready(w, r.used()...)
 	if r.cost > 0 {
 		r.result.note(r.slowness())
 	}

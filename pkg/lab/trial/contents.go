@@ -30,28 +30,28 @@ var oddMessages = []struct {
 // readContents sends odd messages to one partition, one at a time, and an ordinary one behind each. For an odd
 // message, the program must print its text, or as many lines as for an ordinary one.
 func (r *run) readContents() {
-	r.ready(r.start())
+	r.ready(r.start(), 0)
 	before := r.sendOne(nil)
 	r.settle()
 	const ordinary = 3
 	fewest, findings := math.MaxInt, Findings{}
 	for i := range ordinary + len(oddMessages) {
-		name, lines, prints := "an ordinary message", r.lineCount(), r.progress(0).times
+		name, lines, prints := "an ordinary message", r.progress(0).lines, r.progress(0).times
 		odd := func(*kgo.Record) {}
 		if i >= ordinary {
 			name = oddMessages[i-ordinary].name
 			odd = func(m *kgo.Record) { oddMessages[i-ordinary].make(m, before) }
 		}
-		r.setSending(name)
+		r.sending.Store(name)
 		message := r.sendOne(odd)
 		before = r.sendOne(nil)
 		if i < ordinary {
 			r.settle()
-			fewest = min(fewest, r.lineCount()-lines)
+			fewest = min(fewest, r.progress(0).lines-lines)
 			continue
 		}
 		findings.Sent++
-		if r.until(2*time.Second, func() bool { return r.lineCount()-lines >= fewest || r.progress(0).times-prints >= 2 }) {
+		if r.until(2*time.Second, func() bool { return r.progress(0).lines-lines >= fewest || r.progress(0).times-prints >= 2 }) {
 			findings.Arrived++
 		} else {
 			findings.Lost = append(findings.Lost, Finding{LostContent, name, message.Partition, message.Offset, "no line was printed for it, and the next message was"})
@@ -71,16 +71,16 @@ func (r *run) sendOne(change func(*kgo.Record)) *kgo.Record {
 	}
 	r.must(r.kafka.client.ProduceSync(r.ctx, record).FirstErr())
 	if change == nil && !r.until(r.limits.patience, func() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.messages[number].times > 0 }) {
-		r.must(&problem{"it printed nothing more after " + r.sending, "Read on after a message that you cannot use, and report it."})
+		r.must(&problem{fmt.Sprint("it printed nothing more after ", r.sending.Load()), "report a message that you cannot use, and read on"})
 	}
 	return record
 }
 
 // settle waits until the program prints nothing more.
 func (r *run) settle() {
-	lines, since := r.lineCount(), time.Now()
+	lines, since := r.progress(0).lines, time.Now()
 	r.until(2*time.Second, func() bool {
-		if n := r.lineCount(); n != lines {
+		if n := r.progress(0).lines; n != lines {
 			lines, since = n, time.Now()
 		}
 		return time.Since(since) > 200*time.Millisecond
@@ -111,7 +111,7 @@ func (r *run) writeContents() {
 			if line = strings.ReplaceAll(odd.line, "T", line); line == "=" {
 				line = lines[i-1]
 			}
-			r.setSending(odd.name)
+			r.sending.Store(odd.name)
 		}
 		if i == ordinary+len(oddLines)-1 {
 			end = ""
@@ -124,7 +124,7 @@ func (r *run) writeContents() {
 		}
 		r.until(limit, func() bool { return !w.running() || end == "" || r.kafka.count() > i })
 		if !w.running() {
-			r.setWhy(fmt.Sprintf("it ended at %s, with status %d%s", r.sending, w.Status(), r.lastLines(w)), "report a line that cannot be sent, and continue with the next one")
+			r.setWhy(fmt.Sprintf("it ended at %v, with status %d%s", r.sending.Load(), w.Status(), r.lastLines(w)), "report a line that cannot be sent, and continue with the next one")
 			break
 		}
 	}

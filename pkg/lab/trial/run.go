@@ -130,10 +130,8 @@ func (r *run) endedEarly(w *worker) *problem {
 		hint = "its commit was refused, because the group had changed, so the messages come again: poll again, or let a supervisor start it again"
 	}
 	text := fmt.Sprintf("%s ended by itself, with status %d, after %.1f s", w.name, w.Status(), (r.since() - w.began).Seconds())
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.sending != "" {
-		text += ", at " + r.sending
+	if content := r.sending.Load(); content != nil {
+		text += fmt.Sprint(", at ", content)
 	}
 	return &problem{text + lines, hint}
 }

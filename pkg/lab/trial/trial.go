@@ -91,7 +91,11 @@ type Suite struct {
 	limits limits
 	once   bool // a failed trial is not repeated
 
-	// What the first trial finds out:
+	learned
+}
+
+// learned is what the first trial finds out about the program.
+type learned struct {
 	members  int            // of the program in its group, in one process
 	instance string         // the group.instance.id of its member
 	keys     map[int]string // of a producer's messages, by their number

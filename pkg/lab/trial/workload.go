@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -86,9 +87,9 @@ type history struct {
 	mu     sync.Mutex
 	random *rand.Rand
 
-	lines   int    // that the programs have printed
-	denied  bool   // a line says that something was not delivered
-	sending string // the content that a program gets at the moment
+	lines   int          // that the programs have printed
+	denied  bool         // a line says that something was not delivered
+	sending atomic.Value // a string: the content that a program gets at the moment
 }
 
 func (h *history) since() time.Duration { return time.Since(h.began) }
@@ -98,18 +99,6 @@ func (h *history) between(a, b int) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return a + h.random.IntN(b-a+1)
-}
-
-func (h *history) lineCount() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.lines
-}
-
-func (h *history) setSending(name string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.sending = name
 }
 
 // add adds a message, and returns its number.
@@ -146,7 +135,7 @@ func (h *history) report(line string) {
 type progress struct {
 	sent, printed int           // messages
 	unread        int           // those that must be printed, and are not
-	times         int           // that any message was printed
+	times, lines  int           // how often a message was printed; all lines
 	last          time.Duration // when the last one was printed
 }
 
@@ -154,7 +143,7 @@ type progress struct {
 func (h *history) progress(from int) (p progress) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p.sent = len(h.messages)
+	p.sent, p.lines = len(h.messages), h.lines
 	for _, m := range h.messages[from:] {
 		p.printed += min(1, m.times)
 		if m.required && m.times == 0 {
