@@ -102,6 +102,7 @@ var oddLines = []struct{ name, line string }{
 // writeContents gives odd lines to a producer, one at a time, after some ordinary ones.
 func (r *run) writeContents() {
 	const ordinary = 5
+	r.sending.Store("an ordinary line")
 	w := r.start()
 	var lines []string
 	for i := range ordinary + len(oddLines) {

@@ -78,7 +78,8 @@ func TestOutside(t *testing.T) {
 	script := `#!/bin/sh
 exec 9>>"$(dirname "$0")/state/LOCK"
 flock -n 9 || { echo another process has the lock >&2; exit 1; }
-"$@" | tee -ia "$(dirname "$0")/state/results"
+echo started >>"$(dirname "$0")/state/starts"
+exec "$@"
 `
 	os.WriteFile(filepath.Join(home, "own", "reader"), []byte(script), 0o700)
 	command := Command{Args: []string{"../own/reader", program, "consumer", "{topic}", "{group}", "none"}, Folder: filepath.Join(home, "my")}
