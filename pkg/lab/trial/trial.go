@@ -148,7 +148,7 @@ func (s *Suite) Run(ctx context.Context, dir string) ([]Result, error) {
 // busy. Only what happens again counts.
 func (s *Suite) tryTwice(ctx context.Context, t Trial, dir string) Result {
 	result := s.try(ctx, t, dir, s.Seed)
-	if again := result.Status == NotTried || result.Status == Failed && result.Arrived > 0 && !result.unknown; again && !s.once && ctx.Err() == nil {
+	if again := result.Status == NotTried || result.Status == Failed && (result.Arrived > 0 || t.own != nil) && !result.unknown; again && !s.once && ctx.Err() == nil {
 		first := cmp.Or(result.Why, fmt.Sprintf("%d lost, %d twice, %d out of order", len(result.Lost), len(result.Twice), len(result.OutOfOrder)))
 		if result = s.try(ctx, t, dir, s.Seed+1); result.Status == OK {
 			result.note("the first time it failed, the second time it did not, and this counts; the first time: " + first)
