@@ -287,7 +287,7 @@ func (m message) twice(prints []printed, last map[string][]printed) Finding {
 	}
 	const most = 4
 	if len(times) > most {
-		times = append(times[:most], fmt.Sprintf("and %d times more", len(times)-most))
+		times = append(times[:most], fmt.Sprintf("%d times more", len(times)-most))
 	}
 	return m.finding(kind, "printed %s", strings.Join(times, " and "))
 }

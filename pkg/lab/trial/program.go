@@ -88,8 +88,9 @@ func (c *Command) in(folder string, k *kafka, words []string) *exec.Cmd {
 	command.Dir = folder
 	command.Env = append(os.Environ(), "PWD="+folder,
 		"KAFKA_BROKERS="+brokers, "KAFKA_AUTH="+k.auth, "KAFKA_KEYSTORE_PASSWORD="+settings.DefaultPassword,
-		"PYTHONUNBUFFERED=1",       // as python3 -u: each line comes at once
-		"GORACE=atexit_sleep_ms=0") // with the race detector, a program would sleep for a second at its end
+		"PYTHONUNBUFFERED=1",        // as python3 -u: each line comes at once
+		"PYTHONDONTWRITEBYTECODE=1", // into packages that are links
+		"GORACE=atexit_sleep_ms=0")  // with the race detector, a program would sleep for a second at its end
 	return command
 }
 
