@@ -22,16 +22,14 @@ type run struct {
 	cancel context.CancelCauseFunc
 
 	kafka     *kafka
-	dir       string // has a folder for each trial
 	folder    string // in which the program runs
 	processes []*worker
 	unload    func() // ends the load
 
-	result        Result
-	cost          time.Duration // how long a message takes, if the program is slow; 0: it is quick
-	neverCommits  bool          // the program has not committed when the trial waited for it
-	transactional bool          // it commits in transactions
-	lost          int32         // the broker that died
+	result       Result
+	cost         time.Duration // how long a message takes, if the program is slow; 0: it is quick
+	neverCommits bool          // the program has not committed when the trial waited for it
+	lost         int32         // the broker that died
 }
 
 // worker is a process of the program.

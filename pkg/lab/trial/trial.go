@@ -163,27 +163,26 @@ func (s *Suite) tryTwice(ctx context.Context, t Trial, dir string) Result {
 // try performs one trial once.
 func (s *Suite) try(ctx context.Context, t Trial, dir string, seed uint64) Result {
 	r := &run{
-		Suite: s, dir: dir, cost: s.cost, unload: func() {},
+		Suite: s, cost: s.cost, unload: func() {},
 		history: history{began: time.Now(), random: rand.New(rand.NewPCG(seed, uint64(crc32.ChecksumIEEE([]byte(t.Name)))))},
 		result:  Result{Trial: t.Name, What: t.What, Status: OK},
 	}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
-	if err := r.perform(t); err != nil {
+	if err := r.perform(t, filepath.Join(dir, t.Name)); err != nil {
 		r.result.Status, r.result.Why = NotTried, err.Error()
 	}
 	r.cancel(nil)
-	r.result.judge(t.Once && !r.transactional)
+	r.result.judge(t.Once && (r.kafka == nil || !r.kafka.look().transactional))
 	r.result.Seconds = float64(r.since().Milliseconds()) / 1000
 	return r.result
 }
 
-// perform prepares a trial, performs it, and checks what there is to check, also after a problem. The error is
+// perform prepares a trial in a folder of its own, performs it, and checks what there is to check, also after a problem. The error is
 // why the trial is not possible.
-func (r *run) perform(t Trial) error {
+func (r *run) perform(t Trial, root string) error {
 	if t.grouped && r.members == 0 {
 		return errors.New("the program is not a member of a group")
 	}
-	root := filepath.Join(r.dir, t.Name)
 	defer os.RemoveAll(root)
 	var err error
 	r.folder, err = r.Command.workFolder(root, func(path string) {
@@ -219,7 +218,7 @@ func (r *run) perform(t Trial) error {
 		}
 	}
 	r.committed, r.inFlight = r.kafka.committed(), r.members
-	if r.transactional = r.kafka.look().transactional; r.transactional {
+	if r.kafka.look().transactional {
 		r.result.note("it commits its offsets in transactions: what it printed in one that was aborted comes again, and what it prints after a commit may be missing " +
 			"when it is killed; let it write to the topic " + outTopic + ", and read that with --result 'COMMAND'")
 	}
