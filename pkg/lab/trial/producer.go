@@ -44,7 +44,8 @@ func (r *run) feed(faults []fault) {
 			break
 		}
 		ahead := min(r.atMost(window, 3*time.Second), 10+arrived.n)
-		due := arrived.n >= next+r.atMost(90, 4*time.Second) && sent-arrived.n >= ahead/2 || time.Since(last) > r.limits.patience
+		some := r.atMost(90, 4*time.Second)
+		due := arrived.n >= next+some && sent >= next+some+min(30, ahead/2) || time.Since(last) > r.limits.patience
 		if len(faults) > 0 && due {
 			faults[0](r)
 			faults, next, last = faults[1:], arrived.n, time.Now()
