@@ -22,8 +22,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser is a Chromium without a window, for all tests.
-var browser context.Context
+// browser is a Chromium without a window, for all tests. The first tab starts it.
+var (
+	browser      context.Context
+	startBrowser = sync.OnceValue(func() error { return chromedp.Do(browser) })
+)
 
 func TestMain(m *testing.M) {
 	stop := func() {}
@@ -54,7 +57,7 @@ func open(t *testing.T, source source) *tab {
 	t.Helper()
 	if browser == nil && os.Getenv("CI") == "" {
 		t.Skip("no browser: install the Debian package chromium")
-	} else if browser == nil || chromedp.Do(browser) != nil { // the first tab starts the browser
+	} else if browser == nil || startBrowser() != nil {
 		t.Fatal("no browser: install the Debian package chromium")
 	}
 	ctx, cancel := chromedp.NewContext(browser)
