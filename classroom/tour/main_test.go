@@ -19,6 +19,7 @@ var elsewhere = map[string]string{
 	"go run ./classroom/tour --auth auth --topic client7":                       ".ci/real",
 	"go test ./...":                                                             "this is a part of it",
 	"go run ./classroom/watch client60":                                         "the tests of classroom/watch",
+	"go run ./classroom/playground":                                             "the tests of classroom/playground",
 	"pkill -9 consumercommit":                                                   "nothing: it would end the programs of other tests",
 	"cp ~/Downloads/client7/* auth/":                                            "nothing: there is no such folder",
 	"scp -i key.pem ~/Downloads/client7/* ubuntu@your-vm:tkafka/auth/":          "nothing: there is no such machine",

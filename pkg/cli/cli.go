@@ -26,6 +26,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// Each system has these numbers, but not each has the names.
+const sighup, sigpipe = syscall.Signal(1), syscall.Signal(13)
+
 var (
 	name   = strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
 	status atomic.Int32 // of the process, if the work returns no error
@@ -40,10 +43,10 @@ var (
 // head(1), is like a first signal. Neither of them is an error.
 func Run(usage, about string, work func(ctx context.Context, args []string) error) {
 	args := arguments(usage, about)
-	signal.Ignore(syscall.SIGPIPE) // a write to a reader who has left returns an error (EPIPE)
+	signal.Ignore(sigpipe) // a write to a reader who has left returns an error (EPIPE)
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
-		signals = append(signals, syscall.SIGHUP)
+	if !signal.Ignored(sighup) { // nohup ignores it
+		signals = append(signals, sighup)
 	}
 	ctx, readerLeft := context.WithCancel(context.Background())
 	go func() {

@@ -202,10 +202,11 @@ func (c *Cluster) Restart(broker int32) error { return c.listeners[broker].resta
 
 // Client returns a client inside the process, without a socket and TLS, and with all rights. The caller closes it.
 func (c *Cluster) Client(options ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(c.Brokers()...), kgo.Dialer(c.dial)}, options...)...)
+	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(c.Brokers()...), kgo.Dialer(c.Dial)}, options...)...)
 }
 
-func (c *Cluster) dial(_ context.Context, _, address string) (net.Conn, error) {
+// Dial connects to a broker, for [kgo.Dialer].
+func (c *Cluster) Dial(_ context.Context, _, address string) (net.Conn, error) {
 	for _, l := range c.listeners {
 		if l.Addr().String() == address {
 			return l.dial()

@@ -151,7 +151,7 @@ func TestKill(t *testing.T) {
 			conn.Close()
 			t.Error("a killed broker accepts connections")
 		}
-		if _, err := c.dial(t.Context(), "", c.Brokers()[dead]); err == nil {
+		if _, err := c.Dial(t.Context(), "", c.Brokers()[dead]); err == nil {
 			t.Error("a killed broker accepts connections from inside")
 		}
 		must(t, send(t, client, 1, "d"))

@@ -37,13 +37,9 @@ type source interface {
 // newHandler serves the page to browsers that name one of these hosts. The names that only this machine has are
 // always among them.
 func newHandler(source source, hosts ...string) http.Handler {
-	web, err := fs.Sub(files, "web")
-	if err != nil {
-		panic(err) // the files are in the program
-	}
 	mime.AddExtensionType(".js", "text/javascript; charset=utf-8") // some Windows registries have text/plain
 	mux := http.NewServeMux()
-	mux.Handle("GET /", http.FileServerFS(web))
+	mux.Handle("GET /", http.FileServerFS(Files()))
 	// With the version of the last picture in ?after, the answer comes as soon as there is another one.
 	mux.HandleFunc("GET /picture", func(w http.ResponseWriter, r *http.Request) {
 		after, _ := strconv.ParseInt(r.FormValue("after"), 10, 64)
@@ -60,9 +56,18 @@ func newHandler(source source, hosts ...string) http.Handler {
 	return guard(mux, append(hosts, "localhost", "127.0.0.1", "::1"))
 }
 
-// policy lets the page load its own files and nothing else, and run no code that stands in its markup.
+// Files returns the files of the page.
+func Files() fs.FS {
+	web, err := fs.Sub(files, "web")
+	if err != nil {
+		panic(err) // the files are in the program
+	}
+	return web
+}
+
+// Policy lets the page load its own files and nothing else, and run no code that stands in its markup.
 // Trusted types forbid to make markup from a string.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
+const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // guard sets the headers that keep other pages out. A foreign page can give its own name the address of this
@@ -71,7 +76,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 func guard(next http.Handler, hosts []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range map[string]string{
-			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Content-Security-Policy": Policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp",
 			"Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store",
 		} {
@@ -89,9 +94,9 @@ func guard(next http.Handler, hosts []string) http.Handler {
 	})
 }
 
-// serveUntil answers requests until the context ends, and then closes the listener and all connections. An error
+// Serve answers requests until the context ends, and then closes the listener and all connections. An error
 // is one of the listener.
-func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler) error {
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,
 		BaseContext:       func(net.Listener) context.Context { return ctx },

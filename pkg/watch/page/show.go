@@ -74,11 +74,11 @@ func (p *Place) Watch(ctx context.Context, client *kgo.Client, topic string) err
 	switch {
 	case p.public():
 		cli.Say("everybody who reaches port %d of this machine can read the messages", address.Port)
-	case p.NoOpen || !openBrowser(url):
+	case p.NoOpen || !OpenBrowser(url):
 		cli.Say("from another machine:  ssh -L %d:localhost:%[1]d you@this-machine, then open this address", address.Port)
 		cli.Say("or without ssh:        start classroom/watch with --listen 0.0.0.0:%d --host this-machine", address.Port)
 	}
-	return serveUntil(ctx, listener, newHandler(source, name, address.IP.String()))
+	return Serve(ctx, listener, newHandler(source, name, address.IP.String()))
 }
 
 // listen listens at the address or, if that is not possible, at another port.
@@ -96,8 +96,8 @@ func (p *Place) listen() (net.Listener, error) {
 	return other, nil
 }
 
-// openBrowser opens the page in the browser of the desktop. It reports whether there is one.
-func openBrowser(url string) bool {
+// OpenBrowser opens the page in the browser of the desktop. It reports whether there is one.
+func OpenBrowser(url string) bool {
 	var command *exec.Cmd
 	switch {
 	case runtime.GOOS == "windows":

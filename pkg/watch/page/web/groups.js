@@ -1,10 +1,10 @@
 // Chooses the group that the lanes show. Some stay in sight, the others are in a list.
 
-import {state} from '/state.js';
-import {byId, make, setAttribute, setHidden, setText} from '/dom.js';
-import {number, plural, visible} from '/format.js';
-import {explain} from '/tip.js';
-import {words} from '/words.js';
+import {state} from './state.js';
+import {byId, make, setAttribute, setHidden, setText} from './dom.js';
+import {number, plural, visible} from './format.js';
+import {explain} from './tip.js';
+import {words} from './words.js';
 
 const inSight = 4;
 

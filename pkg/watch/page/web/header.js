@@ -1,8 +1,8 @@
 // The top of the page: the topic, and what is wrong if something is.
 
-import {chosen, state} from '/state.js';
-import {byId, setAttribute, setHidden, setText} from '/dom.js';
-import {clock, number, plural, rate, visible} from '/format.js';
+import {chosen, state} from './state.js';
+import {byId, setAttribute, setHidden, setText} from './dom.js';
+import {clock, number, plural, rate, visible} from './format.js';
 
 export function header() {
 	const trouble = byId('trouble'), connection = byId('connection');

@@ -1,9 +1,9 @@
 // One sentence above the lanes: who holds what, and how far has the group come? If there is nothing to
 // see, the commands that change this.
 
-import {state} from '/state.js';
-import {make, setHidden} from '/dom.js';
-import {number, plural, visible} from '/format.js';
+import {state} from './state.js';
+import {make, setHidden} from './dom.js';
+import {number, plural, visible} from './format.js';
 
 export function headline(group) {
 	if (!state.version) return '';

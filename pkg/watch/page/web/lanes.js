@@ -1,12 +1,12 @@
 // The lanes: each partition is a log that grows to the right, solid in its member's colour up to the
 // committed offset, hatched from there to the end.
 
-import {chosen, state} from '/state.js';
-import {byId, chip, colour, make, setAttribute, setChip, setClass, setHidden, setStyle, setText} from '/dom.js';
-import {number, plural} from '/format.js';
-import {common, own, ticks} from '/scale.js';
-import {explain} from '/tip.js';
-import {headline, lesson} from '/headline.js';
+import {chosen, state} from './state.js';
+import {byId, chip, colour, make, setAttribute, setChip, setClass, setHidden, setStyle, setText} from './dom.js';
+import {number, plural} from './format.js';
+import {common, own, ticks} from './scale.js';
+import {explain} from './tip.js';
+import {headline, lesson} from './headline.js';
 
 const compact = 32;      // with more partitions than this, the lanes are thin and stand in columns
 const visibleBlock = 10; // a message of so many pixels is drawn as a block

@@ -1,9 +1,9 @@
 // A card for each member of the chosen group.
 
-import {chosen, now} from '/state.js';
-import {byId, chip, make, setChip, setClass, setHidden, setText} from '/dom.js';
-import {ago, number, plural, ranges, rate, visible} from '/format.js';
-import {explain} from '/tip.js';
+import {chosen, now} from './state.js';
+import {byId, chip, make, setChip, setClass, setHidden, setText} from './dom.js';
+import {ago, number, plural, ranges, rate, visible} from './format.js';
+import {explain} from './tip.js';
 
 export function members() {
 	const list = byId('cards'), empty = list.nextElementSibling;

@@ -1,8 +1,8 @@
 // The newest messages, newest first, with the member that held the partition when each arrived.
 
-import {state} from '/state.js';
-import {byId, chip, make, setAttribute, setHidden, setText} from '/dom.js';
-import {bytes, clock, number, visible} from '/format.js';
+import {state} from './state.js';
+import {byId, chip, make, setAttribute, setHidden, setText} from './dom.js';
+import {bytes, clock, number, visible} from './format.js';
 
 const most = 16;     // in the table
 const longest = 300; // characters of a key or value

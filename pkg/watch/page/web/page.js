@@ -1,15 +1,15 @@
 // Starts the page: each picture from the server replaces the last one, and the views draw what differs.
 
-import {state, take} from '/state.js';
-import {startTips} from '/tip.js';
-import {header} from '/header.js';
-import {groups} from '/groups.js';
-import {lanes} from '/lanes.js';
-import {members} from '/members.js';
-import {timeline} from '/timeline.js';
-import {messages} from '/messages.js';
+import {next} from './source.js';
+import {state, take} from './state.js';
+import {startTips} from './tip.js';
+import {header} from './header.js';
+import {groups} from './groups.js';
+import {lanes} from './lanes.js';
+import {members} from './members.js';
+import {timeline} from './timeline.js';
+import {messages} from './messages.js';
 
-const patience = 10000; // the server answers within 5 seconds
 const views = [header, groups, lanes, members, timeline, messages].map(start => start(draw));
 let waiting = false;
 
@@ -25,10 +25,9 @@ function draw() { // at most once for each picture of the screen
 startTips();
 for (;;) {
 	try {
-		const answer = await fetch(`/picture?after=${state.version}`, {signal: AbortSignal.timeout(patience)});
-		if (!answer.ok) throw new Error(await answer.text());
+		const picture = await next(state.version);
 		state.problem = '';
-		if (answer.status === 200) take(await answer.json());
+		if (picture) take(picture);
 		draw();
 	} catch (error) {
 		state.problem = error.name === 'Error' ? error.message : 'The watch program does not answer. Trying again …';

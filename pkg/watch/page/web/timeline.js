@@ -1,9 +1,9 @@
 // What happened to the chosen group and to the topic, newest first. The server keeps it, so that it
 // survives a reload.
 
-import {state} from '/state.js';
-import {byId, chip, make, setHidden} from '/dom.js';
-import {clock, visible} from '/format.js';
+import {state} from './state.js';
+import {byId, chip, make, setHidden} from './dom.js';
+import {clock, visible} from './format.js';
 
 const word = {joined: 'member', left: 'member', committed: 'committed', reset: 'committed',
 	'group new': 'group', 'group gone': 'group', lost: 'leader', back: 'leader'};

@@ -1,7 +1,7 @@
 // Explains an element, on hover and on focus. Escape hides the explanation.
 
-import {words} from '/words.js';
-import {byId} from '/dom.js';
+import {words} from './words.js';
+import {byId} from './dom.js';
 
 const own = new WeakMap(); // element -> function that returns a sentence, and the word that it is about
 
