@@ -45,12 +45,12 @@ func produce(ctx context.Context, args []string) error {
 		kgo.ClientID("producer"),          // client.id: the live page shows it
 		kgo.AlwaysRetryEOF(),              // try again if a broker closes the connection
 		kgo.DefaultProduceTopic(topic),
-		kgo.RequiredAcks(kgo.AllISRAcks()),                // acks=all: all copies that are in sync
+		kgo.RequiredAcks(kgo.AllISRAcks()),                // acks=all, enable.idempotence=true
 		kgo.RecordDeliveryTimeout(2*time.Minute),          // delivery.timeout.ms
 		kgo.MaxBufferedBytes(32<<20),                      // buffer.memory: 32 MB may wait
 		kgo.ProducerBatchCompression(kgo.NoCompression()), // compression.type=none
 		// batch.size: without a key, 1 MB goes to one partition, and the next 1 MB to another one.
-		// true: take the one where the least waits. true, nil: a key decides, by Kafka's own hash.
+		// true: rather where little waits. true, nil: a key decides, by Kafka's own hash, murmur2.
 		kgo.RecordPartitioner(kgo.UniformBytesPartitioner(1<<20, true, true, nil)),
 		kgo.WithHooks(cluster.Reporter()), // prints which brokers are unreachable
 	)

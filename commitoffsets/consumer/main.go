@@ -60,7 +60,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.AutoCommitMarks(),                        // enable.auto.commit: only what is marked
 		kgo.BlockRebalanceOnPoll(),                   // no rebalance before AllowRebalance
 		kgo.OnPartitionsLost(group.Lost),             // removed without a commit
-		kgo.OnPartitionsAssigned(group.Begin),        // prints our partitions
+		kgo.OnPartitionsAssigned(group.Begin),        // latest: commits where we begin
 		kgo.WithHooks(cluster.Reporter()),            // prints which brokers are unreachable
 	)
 	if err != nil {
