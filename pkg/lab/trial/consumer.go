@@ -128,16 +128,17 @@ func (r *run) explore() {
 		r.messages[i].required = r.result.Begins == "earliest"
 	}
 	r.mu.Unlock()
-	r.members, r.instance = len(r.kafka.group().Members), r.kafka.look().instance
 	r.event("it is ready after %.1f s; a new group begins at %s", (r.since() - w.began).Seconds(), r.result.Begins)
+	r.load()
+	r.more(300)
+	// Now all members are there, also if the program has several processes.
+	r.members, r.instance = len(r.kafka.group().Members), r.kafka.look().instance
 	switch {
 	case r.members == 0:
 		r.result.note("it is not a member of a group, so nobody stores how far it has read")
 	case r.members > 1:
-		r.result.note(fmt.Sprintf("it has %d members in one process", r.members))
+		r.result.note(fmt.Sprintf("each start of it has %d members", r.members))
 	}
-	r.load()
-	r.more(300)
 	r.mu.Lock()
 	kinds := r.kinds()
 	r.mu.Unlock()

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -547,7 +546,7 @@ func TestSlow(t *testing.T) {
 					t.Errorf("%s: %s %s: %d messages in %.1f s", r.Trial, r.Status, r.Why, r.Sent, r.Seconds)
 				}
 			}
-			if !strings.Contains(strings.Join(results[0].Notes, ""), "a message takes about 0.2") {
+			if !strings.Contains(strings.Join(results[0].Notes, ""), "a message takes about 0.") {
 				t.Error(results[0].Notes)
 			}
 		})
@@ -589,7 +588,7 @@ func TestTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Suite{Command: Command{Args: []string{program, "consumer", "{topic}", "{group}", filepath.Join(t.TempDir(), "ended")}, Folder: t.TempDir()},
+	s := Suite{Command: Command{Args: []string{program, "consumer", "{topic}", "{group}", t.TempDir() + "/ended"}, Folder: t.TempDir()},
 		Trials: Consumer[:1], limits: quick}
 	results, err := s.Run(t.Context(), t.TempDir())
 	if err != nil {
