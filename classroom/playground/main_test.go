@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -29,7 +30,8 @@ import (
 
 var (
 	browser context.Context // a Chromium without a window, for all tests
-	folder  string          // where the site is, after the first call of site
+	start   = sync.OnceValue(func() error { return chromedp.Do(browser) })
+	folder  string // where the site is, after the first call of site
 	site    = sync.OnceValue(func() (err error) {
 		folder, err = os.MkdirTemp("", "playground-test-")
 		return errors.Join(err, build(context.Background(), folder))
@@ -49,6 +51,7 @@ func TestMain(m *testing.M) {
 			break
 		}
 	}
+	flag.Set("test.parallel", "4") // a tab waits most of the time
 	status := m.Run()
 	stop()
 	os.RemoveAll(folder)
@@ -67,14 +70,17 @@ func open(t *testing.T, script string) *tab {
 	t.Helper()
 	if browser == nil && os.Getenv("CI") == "" {
 		t.Skip("no browser: install the Debian package chromium")
-	} else if browser == nil || chromedp.Do(browser) != nil { // the first tab starts the browser
+	} else if browser == nil || start() != nil {
 		t.Fatal("no browser: install the Debian package chromium")
 	}
 	if err := site(); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(http.StripPrefix("/kafka", http.FileServer(http.Dir(folder))))
-	t.Cleanup(server.Close)
+	t.Cleanup(func() {
+		server.CloseClientConnections() // a tab that is closed may leave one
+		server.Close()
+	})
 	ctx, stop := chromedp.NewContext(browser)
 	t.Cleanup(stop)
 	page := &tab{ctx: ctx}
@@ -103,7 +109,9 @@ func open(t *testing.T, script string) *tab {
 		t.Fatal(err)
 	}
 	page.look(t, 1280, 800, "light")
-	if err := chromedp.Do(ctx, chromedp.Navigate(server.URL+"/kafka/")); err != nil {
+	within, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := chromedp.Do(within, chromedp.Navigate(server.URL+"/kafka/")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -203,6 +211,7 @@ func (page *tab) shots(t *testing.T, name string) {
 
 // A student does the whole lesson. What a step shows is checked by the page; here, what the programs have printed.
 func TestLesson(t *testing.T) {
+	t.Parallel()
 	page := open(t, "")
 	page.wait(t, text("#connection"), "live")
 	page.shots(t, "step-0")
@@ -250,6 +259,7 @@ func TestPictures(t *testing.T) {
 
 // The bar does what its buttons are called, and refuses too much with a sentence. Meanwhile, the page answers.
 func TestBar(t *testing.T) {
+	t.Parallel()
 	page := open(t, "")
 	page.wait(t, text("#connection"), "live")
 	set := func(form, name, value string) {
@@ -306,6 +316,7 @@ func TestBar(t *testing.T) {
 
 // An old browser gets a sentence.
 func TestOldBrowser(t *testing.T) {
+	t.Parallel()
 	page := open(t, "delete globalThis.DecompressionStream")
 	page.matches(t, text("#trouble"), "too old")
 	page = open(t, "Object.defineProperty(globalThis, 'Worker', {get() { throw Error('no workers') }})")
@@ -338,6 +349,7 @@ func TestSite(t *testing.T) {
 
 // The command serves the page until Ctrl-C.
 func TestCommand(t *testing.T) {
+	t.Parallel()
 	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), "TKAFKA_PLAYGROUND=yes", "DISPLAY=", "WAYLAND_DISPLAY=")
 	program := process.New(command)
@@ -379,6 +391,7 @@ func TestChangedPrograms(t *testing.T) {
 
 // axe-core finds no violation. .ci/axe brings it, and TKAFKA_AXE names the file.
 func TestAccessible(t *testing.T) {
+	t.Parallel()
 	path := os.Getenv("TKAFKA_AXE")
 	if path == "" {
 		if os.Getenv("CI") != "" {
