@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -308,8 +309,9 @@ func TestBar(t *testing.T) {
 	page.matches(t, text("#note"), `24 members run`)
 	page.wait(t, text("#headline")+`.split(' partitions')[0]`, "24 members share 16")
 	page.matches(t, text("#summary"), `19,001 `)
-	if worst := page.eval(t, `Math.round(waits.sort((a, b) => a - b).at(-Math.ceil(waits.length / 100)))`); len(worst) > 3 || worst > "200" && len(worst) == 3 {
-		t.Errorf("in one of a hundred cases, the page answers after %s ms or more", worst)
+	worst, err := strconv.Atoi(page.eval(t, `Math.round(waits.sort((a, b) => a - b).at(-Math.ceil(waits.length / 100)))`))
+	if t.Logf("99 of 100 times, the page answers within %d ms", worst); err != nil || worst > 200 {
+		t.Error(worst, err)
 	}
 	page.shots(t, "crowd")
 }
