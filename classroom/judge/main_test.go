@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path"
 	"strings"
 	"testing"
 
@@ -126,7 +127,7 @@ func TestReadme(t *testing.T) {
 		found++
 		words := strings.Fields(args)
 		for i, word := range words {
-			if word == "python3" {
+			if strings.HasPrefix(path.Base(word), "python") {
 				if words[i] = os.Getenv("TKAFKA_PYTHON"); words[i] == "" {
 					words = nil
 				}

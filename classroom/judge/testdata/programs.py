@@ -94,7 +94,7 @@ class Store:
     """A table of messages. It prints only new ones."""
 
     def __init__(self):
-        self.db = sqlite3.connect("seen.db", timeout=20, isolation_level=None)
+        self.db = sqlite3.connect("seen.db", timeout=60, isolation_level=None)
         unique = "" if defect == "sqlite-again" else ", primary key (part, off)"
         self.db.execute(f"create table if not exists seen (part, off, text{unique})")
 
