@@ -411,19 +411,22 @@ func perform(t *testing.T, command Command, producer bool, limits limits, names 
 	return results
 }
 
-// A correct program passes all trials. Without this, the other tests would mean nothing.
-func TestCorrectPrograms(t *testing.T) {
+// A slow program gets as many messages as it can process, and its answer comes in time.
+func TestSlow(t *testing.T) {
 	t.Parallel()
-	for role, trials := range map[string][]Trial{"consumer": Consumer, "producer": Producer} {
-		for _, trial := range trials {
-			t.Run(role+" "+trial.Name, func(t *testing.T) {
-				t.Parallel()
-				r := judge(t, role, "none", quick, trial.Name)[0]
-				if r.Status != OK || r.Sent < 50 && r.Trial != "contents" || r.Arrived != r.Sent {
-					t.Errorf("%s: %s %s: %d of %d, %v %v %v", r.Trial, r.Status, r.Why, r.Arrived, r.Sent, r.Lost, r.Twice, r.OutOfOrder)
+	for role, trials := range map[string]string{"consumer": "start", "producer": "all"} {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			results := judge(t, role, "slow", quick, strings.Fields(trials)...)
+			for _, r := range results {
+				if r.Status != OK || r.Sent < 20 || r.Sent > 200 || r.Seconds > 60 {
+					t.Errorf("%s: %s %s: %d messages in %.1f s", r.Trial, r.Status, r.Why, r.Sent, r.Seconds)
 				}
-			})
-		}
+			}
+			if !strings.Contains(strings.Join(results[0].Notes, ""), "a message takes about 0.") {
+				t.Error(results[0].Notes)
+			}
+		})
 	}
 }
 
@@ -474,6 +477,74 @@ func TestMistakes(t *testing.T) {
 			}
 			t.Logf("%d lost, %d twice, %d out of order; %s", len(r.Lost), len(r.Twice), len(r.OutOfOrder), found[0])
 		})
+	}
+}
+
+// What a group allows is no failure, or the reason is named.
+func TestAllowed(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ role, program, trials, want, why string }{
+		{"consumer", "static member", "start stop kill members", "ok ok ok not tried", "group.instance.id judged-1"},
+		{"consumer", "ends when removed", "start slow", "ok ok", ""},
+		{"consumer", "transactions", "start stop kill members slow", "ok ok ok ok ok", ""},
+		{"producer", "transactions", "all connections stop", "ok ok not tried", "reports no delivery"},
+	} {
+		t.Run(test.role+" "+test.program, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			var last Result
+			for _, last = range judge(t, test.role, test.program, quick, strings.Fields(test.trials)...) {
+				if got = append(got, string(last.Status)); last.Status == Failed {
+					t.Errorf("%s: %s %v %v %v", last.Trial, last.Why, last.Lost, last.Twice, last.OutOfOrder)
+				}
+			}
+			if strings.Join(got, " ") != test.want || !strings.Contains(last.Why, test.why) {
+				t.Errorf("%q %q", got, last.Why)
+			}
+			if test.program == "ends when removed" && (len(last.Notes) == 0 || !strings.Contains(last.Notes[0], "it ended with status 1, and was started again")) {
+				t.Error(last.Notes)
+			}
+		})
+	}
+}
+
+// What a program stores counts if the judge can see it. A program that prints only what is new is acquitted then.
+func TestStored(t *testing.T) {
+	t.Parallel()
+	for mistake, want := range map[string]string{"stores": "ok, twice false", "stores again": "ok, twice true", "stores after the commit": "FAILED, twice false"} {
+		t.Run(mistake, func(t *testing.T) {
+			t.Parallel()
+			program, err := exec.LookPath("judged")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := Suite{Command: Command{Args: []string{program, "consumer", "{topic}", "{group}", mistake}, Folder: t.TempDir()}, Seed: 1, limits: quick, once: true, Stored: "cat stored"}
+			s.Trials = slices.DeleteFunc(slices.Clone(Consumer), func(t Trial) bool { return t.Name != "kill" })
+			results, err := s.Run(t.Context(), t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := results[0]
+			if got := fmt.Sprintf("%s, twice %t", r.Status, len(r.Twice) > 0); got != want || r.Sent < 100 {
+				t.Errorf("%s %s: %d of %d, %v %v", got, r.Why, r.Arrived, r.Sent, r.Lost, r.Twice)
+			}
+		})
+	}
+}
+
+// A correct program passes all trials. Without this, the other tests would mean nothing.
+func TestCorrectPrograms(t *testing.T) {
+	t.Parallel()
+	for role, trials := range map[string][]Trial{"consumer": Consumer, "producer": Producer} {
+		for _, trial := range trials {
+			t.Run(role+" "+trial.Name, func(t *testing.T) {
+				t.Parallel()
+				r := judge(t, role, "none", quick, trial.Name)[0]
+				if r.Status != OK || r.Sent < 50 && r.Trial != "contents" || r.Arrived != r.Sent {
+					t.Errorf("%s: %s %s: %d of %d, %v %v %v", r.Trial, r.Status, r.Why, r.Arrived, r.Sent, r.Lost, r.Twice, r.OutOfOrder)
+				}
+			})
+		}
 	}
 }
 
@@ -534,53 +605,6 @@ func TestHelpfulAnswers(t *testing.T) {
 	})
 }
 
-// A slow program gets as many messages as it can process, and its answer comes in time.
-func TestSlow(t *testing.T) {
-	t.Parallel()
-	for role, trials := range map[string]string{"consumer": "start", "producer": "all"} {
-		t.Run(role, func(t *testing.T) {
-			t.Parallel()
-			results := judge(t, role, "slow", quick, strings.Fields(trials)...)
-			for _, r := range results {
-				if r.Status != OK || r.Sent < 20 || r.Sent > 200 || r.Seconds > 60 {
-					t.Errorf("%s: %s %s: %d messages in %.1f s", r.Trial, r.Status, r.Why, r.Sent, r.Seconds)
-				}
-			}
-			if !strings.Contains(strings.Join(results[0].Notes, ""), "a message takes about 0.") {
-				t.Error(results[0].Notes)
-			}
-		})
-	}
-}
-
-// What a group allows is no failure, or the reason is named.
-func TestAllowed(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct{ role, program, trials, want, why string }{
-		{"consumer", "static member", "start stop kill members", "ok ok ok not tried", "group.instance.id judged-1"},
-		{"consumer", "ends when removed", "start slow", "ok ok", ""},
-		{"consumer", "transactions", "start stop kill members slow", "ok ok ok ok ok", ""},
-		{"producer", "transactions", "all connections stop", "ok ok not tried", "reports no delivery"},
-	} {
-		t.Run(test.role+" "+test.program, func(t *testing.T) {
-			t.Parallel()
-			var got []string
-			var last Result
-			for _, last = range judge(t, test.role, test.program, quick, strings.Fields(test.trials)...) {
-				if got = append(got, string(last.Status)); last.Status == Failed {
-					t.Errorf("%s: %s %v %v %v", last.Trial, last.Why, last.Lost, last.Twice, last.OutOfOrder)
-				}
-			}
-			if strings.Join(got, " ") != test.want || !strings.Contains(last.Why, test.why) {
-				t.Errorf("%q %q", got, last.Why)
-			}
-			if test.program == "ends when removed" && (len(last.Notes) == 0 || !strings.Contains(last.Notes[0], "it ended with status 1, and was started again")) {
-				t.Error(last.Notes)
-			}
-		})
-	}
-}
-
 // A trial that failed once and not again is no failure, but a note.
 func TestTwice(t *testing.T) {
 	t.Parallel()
@@ -596,29 +620,5 @@ func TestTwice(t *testing.T) {
 	}
 	if r := results[0]; r.Status != OK || !strings.Contains(strings.Join(r.Notes, ""), "it was a busy moment") {
 		t.Errorf("%s %s %q", r.Status, r.Why, r.Notes)
-	}
-}
-
-// What a program stores counts if the judge can see it. A program that prints only what is new is acquitted then.
-func TestStored(t *testing.T) {
-	t.Parallel()
-	for mistake, want := range map[string]string{"stores": "ok, twice false", "stores again": "ok, twice true", "stores after the commit": "FAILED, twice false"} {
-		t.Run(mistake, func(t *testing.T) {
-			t.Parallel()
-			program, err := exec.LookPath("judged")
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := Suite{Command: Command{Args: []string{program, "consumer", "{topic}", "{group}", mistake}, Folder: t.TempDir()}, Seed: 1, limits: quick, once: true, Stored: "cat stored"}
-			s.Trials = slices.DeleteFunc(slices.Clone(Consumer), func(t Trial) bool { return t.Name != "kill" })
-			results, err := s.Run(t.Context(), t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := results[0]
-			if got := fmt.Sprintf("%s, twice %t", r.Status, len(r.Twice) > 0); got != want || r.Sent < 100 {
-				t.Errorf("%s %s: %d of %d, %v %v", got, r.Why, r.Arrived, r.Sent, r.Lost, r.Twice)
-			}
-		})
 	}
 }
