@@ -16,7 +16,7 @@ import (
 )
 
 // text is what an element shows.
-const text = `(e => e.hidden ? '' : e.innerText.replace(/\s+/g, ' ').trim())`
+const text = `(e => !e || e.hidden ? '' : e.innerText.replace(/\s+/g, ' ').trim())`
 
 func shown(selector string) string {
 	return fmt.Sprintf("%s(document.querySelector(%q))", text, selector)
