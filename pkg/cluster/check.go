@@ -143,12 +143,12 @@ func checkTopic(ctx context.Context, client *kgo.Client, name string, response *
 			return err
 		}
 	}
-	return checkGroup(ctx, client)
+	return checkGroup(ctx, client, response.ClusterID)
 }
 
 // checkGroup fails if the client has no right to use its group, or if a group of another type has the name. Later
 // errors do not name the group, and a member of a share group would try for ever.
-func checkGroup(ctx context.Context, client *kgo.Client) error {
+func checkGroup(ctx context.Context, client *kgo.Client, clusterID *string) error {
 	share := client.OptValue(kgo.ShareGroup).(string)
 	name := client.OptValue(kgo.ConsumerGroup).(string) + share
 	if name == "" {
@@ -163,8 +163,13 @@ func checkGroup(ctx context.Context, client *kgo.Client) error {
 		return nil // to join will show more
 	}
 	for _, group := range response.Groups { // before Kafka 3.8 they have no type
-		if group.Group == name && group.GroupType != "" && (group.GroupType == "share") != (share != "") {
-			return cli.WithHint(fmt.Errorf("group %q is a %s group, which this program cannot join", name, group.GroupType),
+		other := group.GroupType != "" && (group.GroupType == "share") != (share != "")
+		// In Kafka 4, members of both protocols can be in one group. kfake takes both, and then refuses one of them.
+		if group.GroupType == "consumer" && group.GroupState != "Empty" && clusterID != nil && *clusterID == "kfake" {
+			other = other || client.OptValue(kgo.ServerSideBalancer) != true
+		}
+		if group.Group == name && other {
+			return cli.WithHint(fmt.Errorf("group %q is a %s group, which this program cannot join on this cluster", name, group.GroupType),
 				"choose another group name")
 		}
 	}

@@ -35,15 +35,6 @@ func Begin(ctx context.Context, client *kgo.Client, ours map[string][]int32) {
 			case err == nil:
 				Print(ctx, client, ours)
 				return
-			case errors.Is(err, kerr.UnknownMemberID):
-				// kfake lets members of both protocols be in one group, and then refuses the commits of ours.
-				name := client.OptValue(kgo.ConsumerGroup).(string)
-				if groups, _ := kadm.NewClient(client).ListGroups(ctx); groups[name].GroupType == "consumer" {
-					cli.Warn(cli.WithHint(fmt.Errorf("group %q has members with group.protocol=consumer, and refuses commits of "+
-						"this member (UNKNOWN_MEMBER_ID)", name), "choose another group name"))
-					go client.CloseAllowingRebalance() // then poll returns an error
-				}
-				return
 			case ctx.Err() != nil, cluster.IsOut(err): // the group assigns its partitions again
 				return
 			case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed),

@@ -1,5 +1,5 @@
-// The lesson. A step is done when the pictures of the observer show it, whoever did it: the button of the step, or
-// the student with the bar. The sentences are in play.html.
+// The lesson. A step is done when the pictures of the observer show it. The button of the step may have
+// done it, or the student with the bar. The sentences are in play.html.
 
 import {byId, setAttribute, setHidden, setText} from './dom.js';
 import {state} from './state.js';
