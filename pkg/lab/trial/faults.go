@@ -75,6 +75,8 @@ func left(r *run) {
 // max.poll.interval.ms. The group removes it, and the second one gets its partitions.
 func paused(r *run) {
 	slow, other := r.processes[0], r.processes[1]
+	before := len(slow.Stdout.Lines())
+	r.until(r.patience(), func() bool { return len(slow.Stdout.Lines()) > before }) // it has begun with its partitions
 	if err := slow.Pause(); err != nil {
 		r.must(errors.New("this system cannot pause a program"))
 	}
