@@ -86,8 +86,11 @@ func arguments(usage, about string) []string {
 	}
 	for _, word := range os.Args[1:] { // pflag reads -group as -g -r -o -u -p, and -format as -f ormat
 		long, isFlag := strings.CutPrefix(word, "-")
-		if isFlag && len(long) > 1 && pflag.Lookup(strings.Split(long, "=")[0]) != nil {
+		switch flag, _, _ := strings.Cut(long, "="); {
+		case isFlag && len(flag) > 1 && pflag.Lookup(flag) != nil:
 			misused(usage, fmt.Errorf("use two dashes: --%s", long))
+		case err != nil && strings.HasPrefix(err.Error(), "unknown shorthand") && strings.HasSuffix(err.Error(), " in "+word):
+			err = fmt.Errorf("unknown flag: --%s (a flag with a long name has two dashes)", flag)
 		}
 	}
 	args := pflag.Args()

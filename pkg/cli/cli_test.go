@@ -98,6 +98,8 @@ func TestArguments(t *testing.T) {
 		{usage, "t latest -n x", 2, `invalid argument "x" for "-n, --count" flag`},
 		{usage, "t latest -group g", 2, "use two dashes: --group"},
 		{usage, "t latest -group=g", 2, "use two dashes: --group=g"},
+		{usage, "-help", 2, "use two dashes: --help"},
+		{usage, "t latest -topic t", 2, "unknown flag: --topic (a flag with a long name has two dashes)"},
 		{optional, "t", 0, `["t" "g"]`},
 		{optional, "t h", 0, `["t" "h"]`},
 		{optional, "t ␣", 2, "group is empty"},
