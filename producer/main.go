@@ -45,7 +45,7 @@ func produce(ctx context.Context, args []string) error {
 		kgo.ClientID("producer"),          // client.id: the live page shows it
 		kgo.AlwaysRetryEOF(),              // try again if a broker closes the connection
 		kgo.DefaultProduceTopic(topic),
-		kgo.RequiredAcks(kgo.AllISRAcks()),                // acks=all, enable.idempotence=true
+		kgo.RequiredAcks(kgo.AllISRAcks()),                // acks=all: all copies that are in sync
 		kgo.RecordDeliveryTimeout(2*time.Minute),          // delivery.timeout.ms
 		kgo.MaxBufferedBytes(32<<20),                      // buffer.memory: 32 MB may wait
 		kgo.ProducerBatchCompression(kgo.NoCompression()), // compression.type=none
