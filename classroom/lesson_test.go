@@ -20,7 +20,7 @@ var (
 	everywhere = []string{"settings.AddFlags", "tlsconf.Load", "kgo.SeedBrokers", "kgo.DialTLSConfig", "cluster.Check"}
 	producers  = []string{"kgo.DefaultProduceTopic", "kgo.RequiredAcks", "client.Produce", "client.Flush"}
 	consumers  = []string{"kgo.ConsumeTopics", "kgo.ConsumerGroup", "kgo.ConsumeResetOffset", "kgo.Balancers",
-		"kgo.BlockRebalanceOnPoll", "kgo.OnPartitionsAssigned", "client.AllowRebalance", "group.Leave"}
+		"kgo.BlockRebalanceOnPoll", "kgo.OnPartitionsAssigned", "client.AllowRebalance", "group.Leave", "kgo.FetchIsolationLevel"}
 	sharers = []string{"kgo.ConsumeTopics", "client.PollRecords", "message.Ack", "client.FlushAcks", "group.Leave"}
 )
 
