@@ -51,7 +51,7 @@ func sections(t *testing.T) map[string]pkg {
 
 var (
 	lessonPackages = []string{"tkafka/pkg/cli", "tkafka/pkg/settings", "tkafka/pkg/tlsconf", "tkafka/pkg/cluster", "tkafka/pkg/group"}
-	forTests       = []string{"testing", "github.com/rogpeppe/go-internal", "tkafka/pkg/lab/testbed"}
+	forTests       = []string{"testing", "github.com/rogpeppe/go-internal", "tkafka/pkg/lab/testbed", "tkafka/pkg/watch/browser"}
 )
 
 // A program is one file. It imports the standard library, franz-go, pflag and the five packages, and nothing else of

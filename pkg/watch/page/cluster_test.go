@@ -16,6 +16,7 @@ import (
 
 	"tkafka/pkg/lab/broker"
 	"tkafka/pkg/lab/testbed"
+	"tkafka/pkg/watch/browser"
 	"tkafka/pkg/watch/observer"
 )
 
@@ -25,7 +26,7 @@ type live struct {
 	client       func(...kgo.Opt) *kgo.Client
 	admin        *kadm.Client
 	producer     *kgo.Client
-	page         *tab
+	page         *browser.Tab
 }
 
 // newLive opens the page of a topic on the cluster of the scripts: an embedded one, or that of TKAFKA_TEST_AUTH.
@@ -41,7 +42,7 @@ func watch(t *testing.T, topic, group string, client func(...kgo.Opt) *kgo.Clien
 		t.Fatal(err)
 	}
 	l := &live{topic, group, client, kadm.NewClient(client()), client(kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner())), open(t, source)}
-	l.page.wait(t, shown("#start code"), "go run ./producer "+topic)
+	l.page.Wait(shown("#start code"), "go run ./producer "+topic)
 	return l
 }
 
@@ -87,7 +88,7 @@ func (l *live) compare(t *testing.T) {
 		found := lags[l.group].Lag[l.topic][partition]
 		rows = append(rows, fmt.Sprintf("%d %d %d %d %v", partition, found.End.Offset, found.Commit.At, found.Lag, found.Member != nil))
 	}
-	l.page.wait(t, `[...document.querySelectorAll('.lane')].map(e => {
+	l.page.Wait(`[...document.querySelectorAll('.lane')].map(e => {
 		const text = part => e.querySelector(part).textContent;
 		return [text('.name'), text('.end'), text('.unseen').match(/up to offset (\d+)/)?.[1], text('.lag'), text('.chip') !== '–'].join(' ');
 	})`, rows)
@@ -97,7 +98,7 @@ func (l *live) compare(t *testing.T) {
 func (l *live) happened(t *testing.T, texts ...string) {
 	t.Helper()
 	pattern := strings.Join(texts, `(.*\n)+?`)
-	l.page.wait(t, fmt.Sprintf(`(all => RegExp(%q, 'm').test(all) || all)([...document.querySelectorAll('#events bdi')].map(e => e.textContent + '\n').reverse().join(''))`, pattern), true)
+	l.page.Matches(`[...document.querySelectorAll('#events bdi')].map(e => e.textContent + '\n').reverse().join('')`, pattern)
 }
 
 const lanesOf = `['m1', 'm2', 'nobody'].map(c => document.querySelectorAll('.lane.' + c).length)`
@@ -108,35 +109,35 @@ func TestGroup(t *testing.T) {
 	l := newLive(t)
 	var stand atomic.Bool
 	first := l.join("one", new(atomic.Bool))
-	l.page.wait(t, shownAll("#cards .held"), []string{"partitions 0-15"})
+	l.page.Wait(shownAll("#cards .held"), []string{"partitions 0-15"})
 	second := l.join("two", &stand)
-	l.page.wait(t, lanesOf, []int{8, 8, 0})
-	l.page.wait(t, shown("#headline")+`.split(';')[0]`, "2 members share 16 partitions")
+	l.page.Wait(lanesOf, []int{8, 8, 0})
+	l.page.Wait(shown("#headline")+`.split(';')[0]`, "2 members share 16 partitions")
 	l.happened(t, `^member 1 \(one\) joined`, `^partitions 0-15 went to member 1`, `^member 2 \(two\) joined`, `^partitions \S+ went from member 1 to member 2`)
 
 	l.send(t, 40)
-	l.page.wait(t, shownAll(".lane .end"), slices.Concat(slices.Repeat([]string{"3"}, 8), slices.Repeat([]string{"2"}, 8)))
-	l.page.wait(t, shownAll("#rows .chip")+`.every(holder => holder === '1' || holder === '2')`, true)
-	l.page.wait(t, `document.querySelectorAll('#rows tr').length`, 16)
-	l.page.wait(t, shown("#headline"), "2 members share 16 partitions; everything is committed.")
+	l.page.Wait(shownAll(".lane .end"), slices.Concat(slices.Repeat([]string{"3"}, 8), slices.Repeat([]string{"2"}, 8)))
+	l.page.Wait(shownAll("#rows .chip")+`.every(holder => holder === '1' || holder === '2')`, true)
+	l.page.Wait(`document.querySelectorAll('#rows tr').length`, 16)
+	l.page.Wait(shown("#headline"), "2 members share 16 partitions; everything is committed.")
 	l.compare(t)
 
 	// Member 1 leaves. The other one works on its messages, so it takes its time to get the partitions.
 	stand.Store(true)
 	l.send(t, 16)
-	l.page.wait(t, shown("#headline"), "2 members share 16 partitions; the lag is 8.")
+	l.page.Wait(shown("#headline"), "2 members share 16 partitions; the lag is 8.")
 	first.CloseAllowingRebalance()
-	l.page.wait(t, lanesOf, []int{0, 8, 8})
-	l.page.wait(t, shown("#headline"), "1 member holds 8 of 16 partitions; the lag is 8.")
-	l.page.wait(t, shownAll("#legend .term:not([hidden])")+`.includes('held by nobody')`, true)
+	l.page.Wait(lanesOf, []int{0, 8, 8})
+	l.page.Wait(shown("#headline"), "1 member holds 8 of 16 partitions; the lag is 8.")
+	l.page.Wait(shownAll("#legend .term:not([hidden])")+`.includes('held by nobody')`, true)
 	second.AllowRebalance()
-	l.page.wait(t, lanesOf, []int{0, 16, 0})
+	l.page.Wait(lanesOf, []int{0, 16, 0})
 	l.happened(t, `^member 1 \(one\) left`, `^partitions \S+ went from member 1 to member 2`)
 
 	second.CloseAllowingRebalance()
 	l.send(t, 20)
-	l.page.wait(t, lanesOf, []int{0, 0, 16})
-	l.page.wait(t, shown("#headline"), "The group has no members; the lag is 28.")
+	l.page.Wait(lanesOf, []int{0, 0, 16})
+	l.page.Wait(shown("#headline"), "The group has no members; the lag is 28.")
 	l.compare(t)
 }
 
@@ -159,41 +160,40 @@ func TestPictures(t *testing.T) {
 		return client
 	}
 	commit := watch(t, "client61", "client61_group", client)
-	commit.page.eval(t, `document.getElementById('commits').click()`)
+	commit.page.Eval(`document.getElementById('commits').click()`)
 	consumer := commit.join("consumercommit", new(atomic.Bool))
-	commit.page.wait(t, shownAll("#cards .held"), []string{"partitions 0-15"})
+	commit.page.Wait(shownAll("#cards .held"), []string{"partitions 0-15"})
 	for n := range 3 {
 		if n == 2 {
 			consumer.CloseAllowingRebalance()
 		}
 		commit.producer.ProduceSync(t.Context(), &kgo.Record{Partition: 4, Value: fmt.Appendf(nil, "message %d", n)})
 		if n < 2 {
-			commit.page.wait(t, `document.querySelector('.has-done:not(.has-todo) .end')?.textContent`, fmt.Sprint(n+1))
+			commit.page.Wait(`document.querySelector('.has-done:not(.has-todo) .end')?.textContent`, fmt.Sprint(n+1))
 		}
 	}
-	commit.page.wait(t, shown("#headline"), "The group has no members; the lag is 1.")
-	commit.page.pictures(t, "watch-commit")
+	commit.page.Wait(shown("#headline"), "The group has no members; the lag is 1.")
+	pictures(commit.page, "watch-commit")
 
 	group := watch(t, "client60", "consumer_group_1", client)
 	var stand atomic.Bool
 	group.join("consumer", &stand)
-	group.page.wait(t, shownAll("#cards .held"), []string{"partitions 0-15"})
+	group.page.Wait(shownAll("#cards .held"), []string{"partitions 0-15"})
 	group.send(t, 60)
-	group.page.wait(t, shown("#headline"), "1 member holds all 16 partitions; everything is committed.")
+	group.page.Wait(shown("#headline"), "1 member holds all 16 partitions; everything is committed.")
 	group.join("consumer", &stand)
-	group.page.wait(t, lanesOf, []int{8, 8, 0})
+	group.page.Wait(lanesOf, []int{8, 8, 0})
 	stand.Store(true)
 	group.send(t, 20)
-	group.page.wait(t, shown("#headline"), "2 members share 16 partitions; the lag is 20.")
-	group.page.pictures(t, "watch-group")
+	group.page.Wait(shown("#headline"), "2 members share 16 partitions; the lag is 20.")
+	pictures(group.page, "watch-group")
 }
 
 // pictures writes the lanes, the members and the time line in both themes, without the margins of the
 // page and its other sections: a README shows pictures smaller than they are.
-func (page *tab) pictures(t *testing.T, name string) {
-	t.Helper()
+func pictures(page *browser.Tab, name string) {
 	const window, width = 1360, 1280 // in a smaller window the members are below the lanes
-	page.eval(t, fmt.Sprintf(`(() => {
+	page.Eval(fmt.Sprintf(`(() => {
 		document.documentElement.style.fontSize = '16px';
 		Object.assign(document.body.style, {margin: 0, padding: '20px', width: '%dpx', fontFamily: '"Liberation Sans", sans-serif'});
 		document.getElementById('events').style.maxBlockSize = 'none';
@@ -201,8 +201,8 @@ func (page *tab) pictures(t *testing.T, name string) {
 	})()`, width))
 	for _, theme := range []string{"light", "dark"} {
 		var height float64
-		page.look(t, window, theme)
-		fmt.Sscan(page.eval(t, `document.getElementById('partitions').getBoundingClientRect().bottom + 20`), &height)
-		page.shot(t, name+"-"+theme, width, height)
+		page.Look(window, theme)
+		fmt.Sscan(page.Eval(`document.getElementById('partitions').getBoundingClientRect().bottom + 20`), &height)
+		page.Shot(name+"-"+theme, width, height)
 	}
 }
