@@ -3,16 +3,11 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/performance"
-	"github.com/chromedp/chromedp"
 )
 
 // With two members and a message each second, a tab needs no more memory after half an hour than after five minutes.
@@ -23,32 +18,25 @@ func TestHalfAnHour(t *testing.T) {
 		t.Skip("TKAFKA_MINUTES is not set: this takes half an hour")
 	}
 	page := open(t, "")
-	page.wait(t, text("#connection"), "live")
-	if _, err := chromedp.Call(page.ctx, performance.Enable, performance.EnableParams{}); err != nil {
-		t.Fatal(err)
-	}
-	page.click(t, "#run [name=start]")
-	page.click(t, "#run [name=start]")
-	page.matches(t, text("#headline"), "^2 members share 16 partitions")
-	page.eval(t, `document.forms.send.elements.key.value = 'each'`)
+	page.Wait(text("#connection"), "live")
+	page.Click("#run [name=start]")
+	page.Click("#run [name=start]")
+	page.Matches(text("#headline"), "^2 members share 16 partitions")
+	page.Eval(`document.forms.send.elements.program.value = 'keys-producer'`)
 	var early, pid, size int
 	for second := range minutes * 60 {
-		page.click(t, "#send [value='1']")
+		page.Click("#send [value='1']")
 		if second%60 == 0 {
-			found, err := chromedp.Call(page.ctx, performance.GetMetrics, cdp.Empty{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			heap := slices.IndexFunc(found.Metrics, func(metric *performance.Metric) bool { return metric.Name == "JSHeapUsedSize" })
 			pid, size = renderer()
-			t.Logf("minute %d: the page has %.1f MB, and the tab %d MB: %s", second/60, found.Metrics[heap].Value/1e6, size, page.eval(t, text("#summary")))
+			t.Logf("minute %d: the page has %s MB, and the tab %d MB: %s", second/60,
+				page.Eval("performance.memory.usedJSHeapSize / 1e6"), size, page.Eval(text("#summary")))
 		}
 		if second == 300 {
 			early = size
 		}
 		time.Sleep(time.Second)
 	}
-	page.matches(t, text("#headline"), "^2 members share 16 partitions")
+	page.Matches(text("#headline"), "^2 members share 16 partitions")
 	if early > 0 && size > early*11/10 {
 		t.Errorf("the tab had %d MB after five minutes, and %d MB at the end", early, size)
 	}
@@ -56,11 +44,11 @@ func TestHalfAnHour(t *testing.T) {
 	syscall.Kill(pid, syscall.SIGSTOP)
 	time.Sleep(10 * time.Second)
 	syscall.Kill(pid, syscall.SIGCONT)
-	page.matches(t, text("#note"), `The browser stopped this tab for \d+ seconds`)
-	page.matches(t, text("#headline"), "^2 members share 16 partitions")
-	page.click(t, "#send [value='1']")
-	page.matches(t, text("#headline"), "everything is committed")
-	t.Log(page.eval(t, text("#events")))
+	page.Matches(text("#note"), `The browser stopped this tab for \d+ seconds`)
+	page.Matches(text("#headline"), "^2 members share 16 partitions")
+	page.Click("#send [value='1']")
+	page.Matches(text("#headline"), "everything is committed")
+	t.Log(page.Eval(text("#events")))
 }
 
 // renderer returns the largest process of a tab of this test's browser, and its resident memory in MB.

@@ -2,93 +2,88 @@
 // done it, or the student with the bar. The sentences are in play.html.
 
 import {byId, setAttribute, setHidden, setText} from './dom.js';
-import {state} from './state.js';
+import {on} from './source.js';
 
-const total = picture => picture.topic.partitions.reduce((sum, p) => sum + p.end, 0);
-const grown = (now, before) => now.topic.partitions.map((p, n) => p.end - before.topic.partitions[n].end).filter(n => n > 0);
-const group = (picture, name) => picture.groups.find(g => g.name === name) ?? {members: [], commits: []};
-const unread = (picture, name) => picture.topic.partitions.reduce((sum, p, n) => sum + p.end - Math.max(0, group(picture, name).commits[n]?.offset ?? 0), 0);
-const commits = (picture, name) => group(picture, name).commits.filter(c => c.offset >= 0).length;
-const held = (picture, name) => group(picture, name).members.map(m => m.partitions.length).sort((a, b) => b - a).join(' ');
+let picture = null; // the newest one
+const sum = numbers => numbers.reduce((a, b) => a + b, 0);
+const ends = () => picture.topic.partitions.map(partition => partition.end);
+const group = name => picture.groups.find(group => group.name === name) ?? {members: [], commits: []};
+const held = name => group(name).members.map(member => member.partitions.length).sort((a, b) => b - a).join(' ');
+const commits = name => group(name).commits.filter(commit => commit.offset >= 0).length;
+const read = name => () => ends().every((end, n) => end === Math.max(0, group(name).commits[n]?.offset ?? 0)); // everything
+const storing = () => byId('printed').textContent.endsWith('Start Storing');
 
-// lesson is a list of stages for each step: what the button does, and when that is seen.
-function lesson(act) {
-	const send = (Count, Key, Line) => [() => act('send', {Program: Key === 'each' ? 'keys-producer' : 'producer', Count, Key, Line}), (now, before) => total(now) >= total(before) + Count];
-	// members starts and stops members until there are so many. They have committed everything, or not.
-	const names = new Set(); // of the groups of the lesson: only one of them has members at a time
-	const members = (Group, count, Program, left, StoreTime = 1) => [async () => {
-		names.add(Group);
-		for (const {name, members} of state.groups) {
-			if (name !== Group && names.has(name)) for (const _ of members) await act('stop', {Group: name}).catch(() => {});
-		}
-		for (let more = count - group(state, Group).members.length; more; more -= Math.sign(more)) await act(more > 0 ? 'start' : 'stop', {Group, Program, StoreTime});
-	}, now => {
-		const g = group(now, Group);
-		return g.members.length === count && (left === undefined || unread(now, Group) === left) && g.members.reduce((sum, m) => sum + m.partitions.length, 0) === (count && 16);
-	}];
-	const left = (name, n) => now => unread(now, name) === n;
-	const both = (stage, seen) => [stage[0], (now, before) => stage[1](now, before) && seen(now, before)];
-	return [
-		[send(1, '', 'hello')],
-		[members('simple_consumer', 1, 'earliest', 0)],
-		[members('simple_consumer', 0), both(send(5, 'each'), left('simple_consumer', 5)), members('simple_consumer', 1, 'earliest', 0)],
-		[both(members('from_the_start', 1, 'earliest', 0), now => commits(now, 'from_the_start') < 16),
-			both(members('client60_group', 1, 'latest', 0), now => commits(now, 'client60_group') === 16)],
-		[members('client60_group', 1, 'latest'), members('client60_group', 0), both(send(1, '', 'important'), left('client60_group', 1)),
-			members('client60_group', 1, 'store-first', 1, 30), [() => act('kill', {Group: 'client60_group'}), now => !group(now, 'client60_group').members.length],
-			members('client60_group', 1, 'store-first', 0)],
-		[members('client60_group', 0), both(send(1, '', 'precious'), left('client60_group', 1)), members('client60_group', 1, 'commit-first', 0, 30),
-			members('client60_group', 0, '', 0), members('client60_group', 1, 'store-first', 0)],
-		[members('consumer_group_1', 1, 'latest'), both(members('consumer_group_1', 2, 'latest'), now => held(now, 'consumer_group_1') === '8 8'), both(send(40, 'each'), left('consumer_group_1', 0))],
-		[members('consumer_group_1', 1, 'latest')],
-		[both(members('consumer_group_1', 17, 'latest'), now => held(now, 'consumer_group_1').endsWith('1 0'))],
-		[both(send(20, 'each'), (now, before) => grown(now, before).length > 1), both(send(20, 'five'), (now, before) => grown(now, before).join() === '20')],
-	];
-}
+// A stage has what the button does, and what is seen then.
+const send = (count, program, line) => [act => act('send', {count, program, line}), grown => sum(grown) >= count];
+const kill = name => [act => act('kill', {group: name}), () => held(name) === ''];
+const names = ['simple_consumer', 'from_the_start', 'client60_group', 'consumer_group_1'], [simple, oldest, commit, shared] = names;
 
-export function startLesson(act, on) {
-	const steps = lesson(act), items = [...byId('steps').children], button = byId('do'), next = byId('next');
-	let step = 0, stage = 0, before = null, running = null, newest = null;
-	const isDone = () => stage === steps[step]?.length;
+// members makes so many members hold so many partitions each. No other group of the lesson keeps its members.
+const members = (name, partitions, program, storeTime = '1') => [act => {
+	for (const other of names) if (other !== name) for (const _ of group(other).members) act('stop', {group: other});
+	const more = partitions.length - group(name).members.length;
+	for (let n = 0; n < Math.abs(more); n++) act(more > 0 ? 'start' : 'stop', {group: name, program, storeTime});
+}, () => held(name) === partitions.join(' ')];
+const reader = (name, ...how) => [...members(name, [16], ...how), read(name)];
+
+const steps = [
+	[send(1, 'producer', 'hello')],
+	[reader(simple, 'earliest')],
+	[members(simple, []), send(5, 'keys-producer'), reader(simple, 'earliest')],
+	[[...reader(oldest, 'earliest'), () => commits(oldest) < 16], [...reader(commit, 'latest'), () => commits(commit) === 16]],
+	[reader(commit, 'latest'), members(commit, []), send(1, 'producer', 'important'),
+		[...members(commit, [16], 'store-first', '30'), storing], kill(commit), reader(commit, 'store-first')],
+	[members(commit, []), send(1, 'producer', 'precious'),
+		[...reader(commit, 'commit-first', '30'), storing], members(commit, []), reader(commit, 'store-first')],
+	[members(shared, [16], 'latest'), members(shared, [8, 8], 'latest'), [...send(40, 'keys-producer'), read(shared)]],
+	[members(shared, [16], 'latest')],
+	[members(shared, [...Array(16).fill(1), 0], 'latest')],
+	[[...send(20, 'keys-producer'), grown => grown.length > 1], [...send(20, 'producer-five'), grown => grown.length === 1]],
+];
+
+export function startLesson(act) {
+	const items = [...byId('steps').children], button = byId('do');
+	let step = 0, stage = 0, before = null, running = false;
+	const stages = () => steps[step] ?? []; // the end has none
+	const isDone = () => stage === stages().length;
+	const begin = () => running && stages()[stage][0](act);
 
 	function show(n) {
-		[step, stage, before, running] = [n, 0, newest, null];
+		[step, stage, before, running] = [n, 0, picture && ends(), false];
 		items.forEach((item, i) => setHidden(item, i !== n));
 		draw();
 	}
 	function draw() {
-		const more = step < steps.length, {label, program} = items[step].dataset;
-		for (const element of [button, byId('code'), byId('progress'), next]) setHidden(element, !more);
+		const {label, program} = items[step].dataset, end = step === steps.length;
+		for (const element of [button, byId('code'), byId('progress'), byId('next')]) setHidden(element, end);
 		setHidden(byId('back'), step === 0);
-		if (!more) return;
-		setText(button, running ? 'watch …' : label);
-		setAttribute(button, 'aria-disabled', running !== null);
-		setAttribute(byId('code'), 'href', `${program}/main.go.txt`);
+		if (end) return;
+		setAttribute(byId('lesson'), 'class', isDone() ? 'done' : '');
 		setText(byId('progress'), `Step ${step + 1} of ${steps.length}${isDone() ? ': done ✓' : ''}`);
-		setAttribute(button, 'class', isDone() ? 'done' : '');
-		setAttribute(next, 'class', isDone() ? 'ready' : 'plain');
+		setText(button, running ? 'watch …' : label);
+		setAttribute(button, 'aria-disabled', running);
+		setAttribute(byId('code'), 'href', `${program}/main.go.txt`);
 	}
-	on('picture', picture => {
-		newest = picture;
-		before ??= picture;
-		while (steps[step]?.[stage]?.[1](picture, before)) [before, stage] = [picture, stage + 1];
+	on('picture', newest => {
+		picture = newest;
+		before ??= ends();
+		const grown = ends().map((end, n) => end - before[n]).filter(Boolean);
+		if (!isDone() && stages()[stage].slice(1).every(seen => seen(grown))) {
+			[before, stage] = [ends(), stage + 1];
+			running &&= !isDone();
+			begin();
+		}
 		draw();
 	});
-	button.addEventListener('click', async () => {
+	on('note', () => running = false); // perhaps Kafka refuses something
+	button.addEventListener('click', () => {
 		if (running) return;
 		if (isDone()) show(step); // once more
-		const mine = running = {};
-		draw();
-		try {
-			for (let at = -1; running === mine && !isDone(); await new Promise(seen => setTimeout(seen, 300))) {
-				if (at !== stage) await steps[step][at = stage][0]();
-			}
-		} catch { // the note has the reason
-		}
-		if (running === mine) running = null;
+		running = true;
+		begin();
 		draw();
 	});
-	next.addEventListener('click', () => show(step + 1));
+	byId('next').addEventListener('click', () => show(step + 1));
 	byId('back').addEventListener('click', () => show(step - 1));
 	show(0);
 }

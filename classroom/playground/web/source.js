@@ -2,36 +2,19 @@
 
 const file = 'worker.js', trusted = globalThis.trustedTypes?.createPolicy('worker', {createScriptURL: () => file});
 const worker = new Worker(trusted?.createScriptURL(file) ?? file);
-const waiting = new Map(); // number of a question -> what to do with its answer
-export const heard = new EventTarget(); // ready, printed, slept, ended, and picture
+let picture = {version: 0}, ended = globalThis.DecompressionStream ? '' : 'This browser is too old for the playground. Use one of 2024 or newer.';
 
-let asked = 0, ended = globalThis.DecompressionStream ? '' : 'This browser is too old for the playground. Use one of 2024 or newer.';
-const ready = new Promise(done => ['ready', 'ended'].forEach(what => heard.addEventListener(what, done)));
-worker.onerror = event => worker.onmessage({data: ['ended', `Kafka does not start: ${event.message}`]});
-worker.onmessage = ({data: [what, detail, refused]}) => {
-	if (what === 'ended') {
-		ended = detail;
-		for (const [, failed] of waiting.values()) failed(new Error(ended));
-	}
-	if (typeof what === 'string') return heard.dispatchEvent(new CustomEvent(what, {detail}));
-	const [done, failed] = waiting.get(what);
-	waiting.delete(what);
-	if (refused) failed(new Error(detail));
-	else done(detail);
-};
+// on calls act with what the worker posts: a picture, what is printed, a note, and why it has ended.
+export const on = (what, act) => worker.addEventListener('message', ({data}) => data[0] === what && act(data[1]));
+export const order = (what, fields) => worker.postMessage(JSON.stringify({what, ...fields}));
 
-// ask asks Kafka to do something, and returns its answer: a sentence.
-export async function ask(What, fields) {
-	if (!ended) await ready;
+on('picture', newest => picture = newest);
+on('ended', reason => ended ||= reason);
+worker.onerror = ({message}) => worker.dispatchEvent(new MessageEvent('message', {data: ['ended', `Kafka does not start: ${message}`]}));
+
+// next is the newest picture, as soon as it has another version.
+export async function next(version) {
+	while (!ended && picture.version === version) await new Promise(heard => worker.addEventListener('message', heard, {once: true}));
 	if (ended) throw new Error(ended);
-	return new Promise((...then) => {
-		waiting.set(++asked, then);
-		worker.postMessage(JSON.stringify({What, Number: asked, ...fields}));
-	});
-}
-
-export async function next(Version) {
-	const picture = JSON.parse(await ask('picture', {Version}));
-	if (picture) setTimeout(() => heard.dispatchEvent(new CustomEvent('picture', {detail: picture})));
 	return picture;
 }

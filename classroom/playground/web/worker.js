@@ -9,23 +9,19 @@ fs.writeSync = (_, bytes) => {
 
 let seen = Date.now();
 setInterval(() => { // a browser may stop a tab that nobody sees, or the machine sleeps
-	const gap = Date.now() - seen;
-	seen += gap;
-	if (gap > 5000) postMessage(['slept', Math.round(gap / 1000)]);
+	const seconds = Math.round((Date.now() - seen) / 1000);
+	seen = Date.now();
+	if (seconds > 5) postMessage(['note', `The browser stopped this tab for ${seconds} seconds. So groups may have removed their members, which then join again.`]);
 }, 1000);
 
 async function run() {
-	const answer = await fetch('kafka.wasm.gz');
+	const answer = await fetch('kafka.wasm.gz'), go = Object.assign(new Go(), {argv: ['program']});
 	if (!answer.ok) throw new Error(`kafka.wasm.gz: ${answer.status} ${answer.statusText}`);
-	const file = await answer.blob();
-	const [first] = new Uint8Array(await file.slice(0, 1).arrayBuffer());
+	const file = await answer.blob(), [first] = new Uint8Array(await file.slice(0, 1).arrayBuffer());
 	const packed = first === 0x1f; // some servers unpack a .gz on the way
 	const stream = packed ? file.stream().pipeThrough(new DecompressionStream('gzip')) : file.stream();
-	const go = new Go();
-	go.argv = ['program'];
-	const headers = {'Content-Type': 'application/wasm'};
-	const {instance} = await WebAssembly.instantiateStreaming(new Response(stream, {headers}), go.importObject);
-	await go.run(instance);
+	const wasm = new Response(stream, {headers: {'Content-Type': 'application/wasm'}});
+	await go.run((await WebAssembly.instantiateStreaming(wasm, go.importObject)).instance);
 	throw new Error('Kafka has ended. Reload the page to start again.');
 }
 run().catch(error => postMessage(['ended', error.message]));

@@ -39,7 +39,11 @@ type source interface {
 func newHandler(source source, hosts ...string) http.Handler {
 	mime.AddExtensionType(".js", "text/javascript; charset=utf-8") // some Windows registries have text/plain
 	mux := http.NewServeMux()
-	mux.Handle("GET /", http.FileServerFS(Files()))
+	web, err := fs.Sub(files, "web")
+	if err != nil {
+		panic(err) // the files are in the program
+	}
+	mux.Handle("GET /", http.FileServerFS(web))
 	// With the version of the last picture in ?after, the answer comes as soon as there is another one.
 	mux.HandleFunc("GET /picture", func(w http.ResponseWriter, r *http.Request) {
 		after, _ := strconv.ParseInt(r.FormValue("after"), 10, 64)
@@ -54,15 +58,6 @@ func newHandler(source source, hosts ...string) http.Handler {
 		json.NewEncoder(w).Encode(picture)
 	})
 	return guard(mux, append(hosts, "localhost", "127.0.0.1", "::1"))
-}
-
-// Files returns the files of the page.
-func Files() fs.FS {
-	web, err := fs.Sub(files, "web")
-	if err != nil {
-		panic(err) // the files are in the program
-	}
-	return web
 }
 
 // Policy lets the page load its own files and nothing else, and run no code that stands in its markup.
