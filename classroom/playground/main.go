@@ -83,7 +83,7 @@ func run(ctx context.Context, _ []string) error {
 func build(ctx context.Context, work, folder string) error {
 	roots, err := goTool(ctx, "list", "-f", "{{.Root}}", "runtime", "tkafka/producer")
 	if err != nil {
-		return err
+		return cli.WithHint(err, "start it in the root of this repository")
 	}
 	goRoot, root, _ := strings.Cut(roots, "\n")
 	paths := map[string]string{"wasm_exec.js": filepath.Join(goRoot, "lib/wasm/wasm_exec.js")}
@@ -175,7 +175,7 @@ func goTool(ctx context.Context, args ...string) (string, error) {
 	command.Stderr = os.Stderr
 	text, err := command.Output()
 	if err != nil {
-		return "", cli.WithHint(fmt.Errorf("go %s: %w", args[0], err), "start it in the root of this repository")
+		err = errors.Join(ctx.Err(), fmt.Errorf("go %s: %w", args[0], err)) // Ctrl-C is no failure
 	}
-	return strings.TrimSpace(string(text)), nil
+	return strings.TrimSpace(string(text)), err
 }

@@ -31,13 +31,9 @@ var (
 		if err != nil {
 			return err
 		}
-		command := exec.Command(os.Args[0])
-		command.Env = append(os.Environ(), "TKAFKA_PLAYGROUND=yes", "TMPDIR="+temporary, "DISPLAY=", "WAYLAND_DISPLAY=")
-		started := process.New(command)
-		if err := started.Start(); err != nil {
+		if program, err = begin(temporary); err != nil {
 			return err
 		}
-		program = started
 		match, err := program.Await(&program.Stderr, regexp.MustCompile(`at (http://127.0.0.1:\d+/) until Ctrl-C`), time.Minute)
 		if err != nil {
 			return err
@@ -50,6 +46,15 @@ var (
 		return err
 	})
 )
+
+// begin starts the command, which makes its folders in a folder of the test.
+func begin(temporary string, env ...string) (*process.Process, error) {
+	command := exec.Command(os.Args[0])
+	command.Env = append(os.Environ(), "TKAFKA_PLAYGROUND=yes", "TMPDIR="+temporary, "DISPLAY=", "WAYLAND_DISPLAY=")
+	command.Env = append(command.Env, env...)
+	program := process.New(command)
+	return program, program.Start()
+}
 
 func TestMain(m *testing.M) {
 	if os.Getenv("TKAFKA_PLAYGROUND") != "" {
@@ -239,5 +244,34 @@ func TestCommand(t *testing.T) {
 	answer, err := http.Get(address + "commitoffsets/consumercommit/main.go.txt")
 	if err != nil || answer.StatusCode != 200 {
 		t.Error(answer, err)
+	}
+}
+
+// Ctrl-C while it compiles is no failure, and leaves nothing.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	tool, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := t.TempDir()
+	script := fmt.Sprintf("#!/bin/sh\n[ $1 != build ] || { echo it builds >&2; exec sleep 60; }\nexec %s \"$@\"\n", tool)
+	if err := os.WriteFile(filepath.Join(slow, "go"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	temporary := t.TempDir()
+	program, err := begin(temporary, "PATH="+slow+":"+os.Getenv("PATH"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := program.Await(&program.Stderr, regexp.MustCompile("it builds"), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	program.Signal(os.Interrupt)
+	if status, err := program.Wait(time.Minute); status != 0 || err != nil {
+		t.Error(status, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(temporary, "*")); len(left) > 0 {
+		t.Error(left)
 	}
 }
