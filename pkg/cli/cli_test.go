@@ -246,7 +246,7 @@ func TestLines(t *testing.T) {
 	}
 	command, _, stderr := does("", "lines")
 	command.Stdin = strings.NewReader(strings.Repeat("x", longest+1<<20))
-	if command.Run(); command.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "longer than 64 MiB") {
+	if command.Run(); command.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), "longer than 16 MiB") {
 		t.Errorf("%v %s", command.ProcessState, stderr)
 	}
 }

@@ -17,7 +17,7 @@ import (
 var Typing = term.IsTerminal(int(os.Stdin.Fd()))
 
 // longest is the longest line that Lines accepts, in bytes. No Kafka broker accepts such a message.
-const longest = 64 << 20
+const longest = 16 << 20
 
 // Lines yields each line of standard input with its number, counted from 1, until the input or ctx ends. The
 // bytes of a line stay as they are, without its end. At a terminal Lines shows a prompt. If the input cannot be
@@ -55,7 +55,7 @@ func Lines(ctx context.Context) iter.Seq2[int, []byte] {
 			case ctx.Err() != nil && (more || err != nil):
 				failInput("stopped: the input is not sent from line %s on", Count(number))
 			case errors.Is(err, bufio.ErrTooLong):
-				failInput("line %s is longer than 64 MiB", Count(number))
+				failInput("line %s is longer than 16 MiB", Count(number))
 			case err != nil:
 				failInput("cannot read standard input: %v", err)
 			case more && yield(number, bytes.Clone(lines.Bytes())):
