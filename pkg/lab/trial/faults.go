@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -75,8 +76,12 @@ func left(r *run) {
 // max.poll.interval.ms. The group removes it, and the second one gets its partitions.
 func paused(r *run) {
 	slow, other := r.processes[0], r.processes[1]
-	before := len(slow.Stdout.Lines())
-	r.until(r.patience(), func() bool { return len(slow.Stdout.Lines()) > before }) // it has begun with its partitions
+	first := r.progress(0).sent
+	r.until(r.patience(), func() bool { // it has its partitions when it prints a message that was sent since the second one joined
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return slices.ContainsFunc(r.prints, func(p printed) bool { return p.process == slow.name && p.number >= first })
+	})
 	if err := slow.Pause(); err != nil {
 		r.must(errors.New("this system cannot pause a program"))
 	}

@@ -21,10 +21,7 @@ func (g *growth) idle(n int) time.Duration {
 	return time.Since(g.at)
 }
 
-const (
-	feedLines = 600
-	feedTime  = 20 * time.Second // a slow program gets fewer lines
-)
+const feedLines = 600
 
 // feed writes lines to a producer, not far ahead of what is in the topic, and waits for its end. A producer that
 // reads all its input first gets it quickly, too. Each time when some more lines are in the topic, and others are
@@ -40,7 +37,7 @@ func (r *run) feed(faults []fault) {
 		} else if first = time.Now(); arrived.n == 0 && !r.kafka.look().connected {
 			arrived.at = first
 		}
-		if len(faults) == 0 && (sent >= feedLines || time.Since(began) > feedTime) {
+		if len(faults) == 0 && sent >= feedLines {
 			break
 		}
 		ahead := min(r.atMost(window, 3*time.Second), 10+arrived.n)
@@ -53,6 +50,9 @@ func (r *run) feed(faults []fault) {
 			typed = time.Now()
 			w.Type(textOf(r.add(message{})) + "\n") // or it has ended
 			sent++
+			if len(faults) == 0 && time.Since(began) > r.limits.feed {
+				break // not without a line on its way: a program may forget to flush
+			}
 		}
 	}
 	if measures && r.cost > 0 {
@@ -67,7 +67,7 @@ func (r *run) feed(faults []fault) {
 func (r *run) awaitEnd(w *worker, began time.Time, arrived *growth) {
 	r.until(forever, func() bool {
 		idle := arrived.idle(r.kafka.count())
-		patience, limit := r.limits.patience, 2*feedTime
+		patience, limit := r.limits.patience, 2*r.limits.feed
 		if arrived.n == 0 {
 			patience, limit = r.limits.start, r.limits.start
 		} else if arrived.n >= r.progress(0).sent {

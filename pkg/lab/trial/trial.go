@@ -108,9 +108,10 @@ type limits struct {
 	patience time.Duration // without a new message
 	end      time.Duration // for the end of a program after Ctrl-C
 	away     time.Duration // how long all brokers are away
+	feed     time.Duration // how long a producer gets lines: a slow one gets fewer
 }
 
-var defaultLimits = limits{start: time.Minute, patience: 15 * time.Second, end: 10 * time.Second, away: 20 * time.Second}
+var defaultLimits = limits{start: time.Minute, patience: 15 * time.Second, end: 10 * time.Second, away: 20 * time.Second, feed: 20 * time.Second}
 
 // lanes is how many trials run at a time. Most of the time each of them waits.
 const lanes = 4
