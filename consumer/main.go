@@ -55,6 +55,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),    // isolation.level=read_committed
 		kgo.AutoCommitMarks(),                           // enable.auto.commit: only what is marked
 		kgo.BlockRebalanceOnPoll(),                      // no rebalance before AllowRebalance
+		kgo.OnPartitionsRevoked(group.Revoke),           // commits what is marked
 		kgo.OnPartitionsLost(group.Lost),                // removed without a commit
 		kgo.OnPartitionsAssigned(group.Begin),           // commits where we begin, and prints it
 		kgo.WithHooks(cluster.Reporter()),               // prints which brokers are unreachable

@@ -1,7 +1,6 @@
-// Consumer reads a topic as a group that has never read it before.
-//
-// The reset policy decides where such a group starts: at the earliest message that is left, or at
-// the latest, which is the next one to come. So each run uses a new group name.
+// Consumer reads a topic as a group that has never read it before. The reset policy decides where
+// such a group starts: at the earliest message that is left, or at the latest, which is the next
+// one to come. So each run uses a new group name.
 //
 //	go run ./commitoffsets/consumer client60 earliest
 package main
@@ -59,6 +58,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), // isolation.level=read_committed
 		kgo.AutoCommitMarks(),                        // enable.auto.commit: only what is marked
 		kgo.BlockRebalanceOnPoll(),                   // no rebalance before AllowRebalance
+		kgo.OnPartitionsRevoked(group.Revoke),        // commits what is marked
 		kgo.OnPartitionsLost(group.Lost),             // removed without a commit
 		kgo.OnPartitionsAssigned(group.Begin),        // latest: commits where we begin
 		kgo.WithHooks(cluster.Reporter()),            // prints which brokers are unreachable

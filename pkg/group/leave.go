@@ -74,13 +74,20 @@ func placeOf(message *kgo.Record) string {
 
 // Revoked prints the partitions that the group takes away, and why the last commit for them failed.
 func Revoked(partitions []int32, err error) {
-	if err != nil {
+	deleted := errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) // then no message comes again
+	if err != nil && !deleted {
 		cli.Say("messages since the last commit come again: %v", cluster.Explain(err, "the group"))
 	}
 	slices.Sort(partitions)
 	if len(partitions) > 0 {
 		cli.Say("gave back partitions %s", cli.Ranges(partitions))
 	}
+}
+
+// Revoke is for kgo.OnPartitionsRevoked. It commits what is marked. If that fails, such as when the group has removed
+// this member, it prints that messages come again.
+func Revoke(ctx context.Context, client *kgo.Client, _ map[string][]int32) {
+	Revoked(nil, client.CommitMarkedOffsets(ctx))
 }
 
 // Lost is for kgo.OnPartitionsLost: the group has removed this member, or no broker has answered for too long. It
