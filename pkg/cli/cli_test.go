@@ -75,7 +75,8 @@ func work(ctx context.Context, args []string) error {
 // does returns a command that runs this program.
 func does(usage, work string, args ...string) (_ *exec.Cmd, stdout, stderr *bytes.Buffer) {
 	command := exec.Command(os.Args[0], args...)
-	command.Env = append(os.Environ(), "USAGE="+usage, "WORK="+work)
+	// At its end a program with the race detector in it would sleep for a second.
+	command.Env = append(os.Environ(), "USAGE="+usage, "WORK="+work, "GORACE=atexit_sleep_ms=0")
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
 	command.Stdout, command.Stderr = stdout, stderr
 	return command, stdout, stderr
