@@ -52,9 +52,9 @@ func checkLessons(text string) (problems []string) {
 	case calls["kgo.DisableAutoCommit"] != nil:
 		lesson = append(lesson, append(consumers, "client.PollRecords", "client.CommitRecords")...)
 	default:
-		lesson = append(lesson, append(consumers, "kgo.AutoCommitMarks", "client.MarkCommitRecords")...)
+		lesson = append(lesson, append(consumers, "kgo.AutoCommitMarks", "client.MarkCommitRecords", "kgo.OnPartitionsRevoked")...)
 		if calls["client.PollRecords"] == nil {
-			lesson = append(lesson, "client.PollFetches", "kgo.OnPartitionsRevoked", "client.CommitMarkedOffsets")
+			lesson = append(lesson, "client.PollFetches", "client.CommitMarkedOffsets")
 		}
 	}
 	for _, name := range lesson {
