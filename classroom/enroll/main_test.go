@@ -56,7 +56,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", condition)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"class": startClass, "revoke": revoke, "grant": grant, "topic": makeTopic, "empty": empty,
+			"class": startClass, "revoke": revoke, "grant": grant, "settle": settle, "topic": makeTopic, "empty": empty,
 			"mode": mode, "fails": fails, "remember": remember, "same": same,
 		},
 	})
@@ -162,6 +162,15 @@ func grant(ts *testscript.TestScript, _ bool, args []string) {
 	extra.name = args[2]
 	ts.Check(a.admin.grant(background, []right{extra}))
 	ts.Check(a.settle(args[0], append(rightsOf(args[0]), extra)))
+}
+
+// settle STUDENT [removed]: waits until each broker knows the rights of a student, or that they are removed.
+func settle(ts *testscript.TestScript, _ bool, args []string) {
+	rights := rightsOf(args[0])
+	if len(args) > 1 {
+		rights = nil
+	}
+	ts.Check(stateOf(ts).admin.settle(args[0], rights))
 }
 
 // settle waits until each broker knows exactly these rights of a student: a broker learns of a change
