@@ -164,13 +164,25 @@ func grant(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(a.settle(args[0], append(rightsOf(args[0]), extra)))
 }
 
-// settle STUDENT [removed]: waits until each broker knows the rights of a student, or that they are removed.
+// settle STUDENT [removed]: waits until each broker knows the rights of a student, or that they and the topic are removed.
 func settle(ts *testscript.TestScript, _ bool, args []string) {
-	rights := rightsOf(args[0])
-	if len(args) > 1 {
-		rights = nil
+	a, student := stateOf(ts).admin, args[0]
+	if len(args) == 1 {
+		ts.Check(a.settle(student, rightsOf(student)))
+		return
 	}
-	ts.Check(stateOf(ts).admin.settle(args[0], rights))
+	ts.Check(a.settle(student, nil))
+	brokers, err := a.ListBrokers(background)
+	ts.Check(err)
+	for _, broker := range brokers {
+		for known := true; known; {
+			request := kmsg.NewPtrMetadataRequest()
+			request.Topics = []kmsg.MetadataRequestTopic{{Topic: &student}}
+			response, err := request.RequestWith(background, a.raw.Broker(int(broker.NodeID)))
+			ts.Check(err)
+			known = response.Topics[0].ErrorCode == 0
+		}
+	}
 }
 
 // settle waits until each broker knows exactly these rights of a student: a broker learns of a change
