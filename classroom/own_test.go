@@ -76,7 +76,7 @@ func TestOwnProgram(t *testing.T) {
 			typed(strings.Replace(command[1], "cp -r", "cp -rL", 1)) // this test has links
 		}
 	}
-	text := typed("judge consumer --seed 1 --only start,sigterm -- go run . {topic}")
+	text := typed("judge consumer --seed 1 --only start,stop,sigterm,members -- go run . {topic}")
 	for _, end := range regexp.MustCompile(`ended after .* with status -?\d+`).FindAllString(text, -1) {
 		if !strings.HasSuffix(end, " with status 0") {
 			t.Error("after Ctrl-C, or SIGTERM: ", end)
