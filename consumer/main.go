@@ -32,7 +32,7 @@ var (
 func main() { cli.Run("<topic>", "Prints each message that reaches a topic from now on.", consume) }
 
 func consume(ctx context.Context, args []string) error {
-	topic, out := args[0], cli.NewPrinter(ctx, *format)
+	topic, out := args[0], cli.NewPrinter(*format)
 	found, err := flags.Find() // your credentials folder, and the addresses of the brokers
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"tkafka/pkg/cluster"
 	"tkafka/pkg/lab/broker"
 	"tkafka/pkg/settings"
+	"tkafka/pkg/tlsconf"
 )
 
 const topicsAtOnce = 50 // in one request; the controller refuses about 580 topics of 16 partitions
@@ -82,11 +83,21 @@ func find(flags *settings.Flags) (*admin, error) {
 }
 
 // connect connects with the admin's credentials. The caller closes the connection.
-func (a *admin) connect(ctx context.Context) (err error) {
-	if a.raw, err = cluster.Open(ctx, a.found, ""); err == nil {
-		a.Client = kadm.NewClient(a.raw)
+func (a *admin) connect(ctx context.Context) error {
+	security, err := tlsconf.Load(a.found.Folder, a.found.Password, cli.Warn)
+	if err != nil {
+		return a.found.WithSource(err)
 	}
-	return err
+	a.raw, err = kgo.NewClient(kgo.AlwaysRetryEOF(), kgo.SeedBrokers(a.found.Brokers...), kgo.DialTLSConfig(security), kgo.WithHooks(cluster.Reporter()))
+	if err != nil {
+		return err
+	}
+	a.Client = kadm.NewClient(a.raw)
+	if err := cluster.Check(ctx, a.raw, ""); err != nil {
+		a.Close()
+		return a.found.WithSource(err)
+	}
+	return nil
 }
 
 // names returns the students and groups, and the topics of the class. If a topic cannot be made, it prints why.

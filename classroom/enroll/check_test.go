@@ -12,7 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"tkafka/pkg/cluster"
 	"tkafka/pkg/lab/broker"
 	"tkafka/pkg/settings"
 )
@@ -35,13 +34,12 @@ func ready(t *testing.T, students ...string) (*broker.Cluster, *checker) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := cluster.Open(t.Context(), found, "")
-	if err != nil {
+	c := &checker{admin: &admin{found: found, class: o.class, topics: topics{broker.DefaultPartitions, 3, nil}}, students: students,
+		patience: 3 * time.Second, written: kadm.Offsets{}}
+	if err := c.connect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(client.Close)
-	c := &checker{admin: &admin{kadm.NewClient(client), client, found, o.class, topics{broker.DefaultPartitions, 3, nil}}, students: students,
-		patience: 3 * time.Second, written: kadm.Offsets{}}
+	t.Cleanup(c.Close)
 	if err := c.apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}

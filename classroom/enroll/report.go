@@ -57,7 +57,7 @@ func (r *report) writeTable(w io.Writer) error {
 	row := func(cells ...any) {
 		format := strings.Repeat("\t%v", len(cells))[1:]
 		text := strings.ReplaceAll(fmt.Sprintf(format, cells...), "\n", " ")
-		fmt.Fprintf(columns, "%s\n", cli.Escape([]byte(text))) // it can contain text from a broker
+		fmt.Fprintf(columns, "%s\n", cli.Escape(text)) // it can contain text from a broker
 	}
 	row("CLUSTER", "RESULT", "DETAIL")
 	for _, f := range r.Cluster {

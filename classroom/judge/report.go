@@ -49,7 +49,7 @@ func (r *report) print() error {
 		fmt.Fprintf(text, "\na new group begins at %s", begins)
 	}
 	fmt.Fprintf(text, "\nverdict: %s (%s, seed %d, %.0f s)\n", r.Verdict, r.Measure, r.Seed, r.Seconds)
-	_, err := os.Stdout.Write(cli.Escape([]byte(text.String())))
+	_, err := os.Stdout.WriteString(cli.Escape(text.String()))
 	return err
 }
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"tkafka/pkg/group"
+	"tkafka/pkg/lab/testbed"
 )
 
 // elsewhere are the commands of the pages that no test types here, with what types them instead.
@@ -55,7 +55,7 @@ func TestPages(t *testing.T) {
 				}
 				err := p.transcript(t.Context(), part{terminal: "text", lines: []string{"$ " + span[1], "..."}})
 				if err == nil && !strings.HasPrefix(span[1], "go build ") { // it runs until it is stopped
-					err = p.terminals["text"].await(t.Context(), "", group.Assigned)
+					err = p.terminals["text"].await(t.Context(), "", testbed.Assigned)
 					err = errors.Join(err, p.transcript(t.Context(), part{terminal: "text", lines: []string{"...", "^C"}}))
 				}
 				if err != nil {

@@ -135,7 +135,7 @@ func (p *player) transcript(ctx context.Context, block part) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", line, err)
 		}
-		fmt.Fprintln(p.out, mark, string(cli.Escape([]byte(shown))))
+		fmt.Fprintln(p.out, mark, cli.Escape(shown))
 	}
 	if t.stopped { // the program must end before other terminals continue
 		return t.await(ctx, shellPrompt, nil)

@@ -13,10 +13,12 @@ import (
 	"os"
 
 	"github.com/spf13/pflag"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
 	"tkafka/pkg/cluster"
 	"tkafka/pkg/settings"
+	"tkafka/pkg/tlsconf"
 	"tkafka/pkg/watch/observer"
 	"tkafka/pkg/watch/page"
 )
@@ -41,11 +43,19 @@ func watch(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	client, err := cluster.Open(ctx, found, topic)
+	security, err := tlsconf.Load(found.Folder, found.Password, cli.Warn)
+	if err != nil {
+		return found.WithSource(err)
+	}
+	client, err := kgo.NewClient(
+		kgo.AlwaysRetryEOF(), kgo.SeedBrokers(found.Brokers...), kgo.DialTLSConfig(security), kgo.WithHooks(cluster.Reporter()))
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	if err := cluster.Check(ctx, client, topic); err != nil {
+		return found.WithSource(err)
+	}
 	if !*text {
 		return place.Watch(ctx, client, topic)
 	}

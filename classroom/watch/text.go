@@ -67,6 +67,6 @@ func describe(lines *strings.Builder, picture *observer.Picture) {
 
 // line writes one line. The names in it are those that clients chose.
 func line(lines *strings.Builder, at time.Time, name, text string) {
-	visible := strings.ReplaceAll(string(cli.Escape([]byte(name+": "+text))), "\n", `\n`)
+	visible := strings.ReplaceAll(cli.Escape(name+": "+text), "\n", `\n`)
 	fmt.Fprintf(lines, "%s %s\n", at.Local().Format("15:04:05.000"), visible)
 }

@@ -30,7 +30,7 @@ var (
 func main() { cli.Run("<topic> earliest|latest", "Prints the messages of a topic.", consume) }
 
 func consume(ctx context.Context, args []string) error {
-	topic, name, out := args[0], "commitoffsets-"+rand.Text(), cli.NewPrinter(ctx, *format)
+	topic, name, out := args[0], "commitoffsets-"+rand.Text(), cli.NewPrinter(*format)
 	reset := kgo.NewOffset().AtEnd() // the next message to come
 	if args[1] == "earliest" {
 		reset = kgo.NewOffset().AtStart() // the oldest message that is still there

@@ -26,7 +26,7 @@ var (
 func main() { cli.Run("<topic> <group>", "Prints, stores and commits each message.", consume) }
 
 func consume(ctx context.Context, args []string) error {
-	topic, name, out := args[0], args[1], cli.NewPrinter(ctx, "%v\n")
+	topic, name, out := args[0], args[1], cli.NewPrinter("%v\n")
 	found, err := flags.Find() // your credentials folder, and the addresses of the brokers
 	if err != nil {
 		return err

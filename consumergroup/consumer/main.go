@@ -31,7 +31,7 @@ func main() {
 }
 
 func consume(ctx context.Context, args []string) error {
-	topic, name, out := args[0], args[1], cli.NewPrinter(ctx, *format)
+	topic, name, out := args[0], args[1], cli.NewPrinter(*format)
 	found, err := flags.Find() // your credentials folder, and the addresses of the brokers
 	if err != nil {
 		return err

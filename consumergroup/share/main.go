@@ -32,7 +32,7 @@ func main() { cli.Run("<topic> [group=share_group_1]", "Prints and accepts messa
 
 func consume(ctx context.Context, args []string) error {
 	topic, name := args[0], args[1]
-	out := cli.NewPrinter(ctx, "partition %p, offset %o, key %k, value %v, delivery %D\n")
+	out := cli.NewPrinter("partition %p, offset %o, key %k, value %v, delivery %D\n")
 	found, err := flags.Find() // your credentials folder, and the addresses of the brokers
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.FetchMaxWait(200*time.Millisecond), // fetch.max.wait.ms: FlushAcks may wait so long
 		kgo.KeepRetryableFetchErrors(),         // so that we notice when somebody deletes the topic
 		kgo.ShareAckCallback(func(_ *kgo.Client, r kgo.ShareAckResults) { refused = r.Error() }),
-		kgo.WithHooks(cluster.Reporter(), group.Joining(name)), // prints "unreachable" and "joined"
+		kgo.WithHooks(cluster.Reporter()), // prints "unreachable" and "joined"
 	)
 	if err != nil {
 		return err

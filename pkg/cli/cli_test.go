@@ -39,7 +39,7 @@ func work(ctx context.Context, args []string) error {
 		}
 		return nil
 	case "print": // more than fits into any buffer
-		out := NewPrinter(ctx, "%v\n")
+		out := NewPrinter("%v\n")
 		for range 100 {
 			out.Print(&kgo.Record{Value: bytes.Repeat([]byte("x"), 10_000)})
 		}
@@ -259,7 +259,7 @@ func TestTexts(t *testing.T) {
 		"\u009b\u202e\ufeff": `\u009b\u202e\ufeff`,
 		"\xff\u00e9\xc3":     `\xffé\xc3`,
 	} {
-		if got := string(Escape([]byte(in))); got != want {
+		if got := Escape(in); got != want {
 			t.Errorf("Escape(%q) = %q, want %q", in, got, want)
 		}
 	}
@@ -279,7 +279,7 @@ func TestTexts(t *testing.T) {
 func FuzzEscape(f *testing.F) {
 	f.Add([]byte("\x1b[31m\xff\u202e\x9b"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, r := range string(Escape(text)) {
+		for _, r := range Escape(string(text)) {
 			if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
 				t.Errorf("Escape(%q) has %q", text, r)
 			}

@@ -9,12 +9,7 @@ import (
 	"iter"
 	"os"
 	"time"
-
-	"golang.org/x/term"
 )
-
-// Typing is whether a person types the input.
-var Typing = term.IsTerminal(int(os.Stdin.Fd()))
 
 // longest is the longest line that Lines accepts, in bytes. No Kafka broker accepts such a message.
 const longest = 16 << 20

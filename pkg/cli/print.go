@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -9,24 +8,26 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/term"
 )
 
 var (
+	// Typing is whether a person types the input.
+	Typing     = term.IsTerminal(int(os.Stdin.Fd()))
+	toTerminal = term.IsTerminal(int(os.Stdout.Fd()))
+
 	stderr sync.Mutex
 	bottom string // the last line of the terminal, such as a prompt
 )
 
 // Say prints a line on standard error, after the name of the program. Any goroutine may call it.
 func Say(format string, args ...any) {
-	text := strings.ReplaceAll(string(Escape(fmt.Appendf(nil, format, args...))), "\n", `\n`)
+	text := strings.ReplaceAll(Escape(fmt.Sprintf(format, args...)), "\n", `\n`)
 	stderr.Lock()
 	defer stderr.Unlock()
-	fmt.Fprintf(output{os.Stderr}, "%s%s: %s\n%s", erased(), name, text, bottom)
+	write(os.Stderr, fmt.Appendf(nil, "%s%s: %s\n%s", erased(), name, text, bottom))
 }
 
 // Warn prints an error and, on a second line, its hint.
@@ -41,7 +42,7 @@ func Warn(err error) {
 func Bottom(text string) {
 	stderr.Lock()
 	defer stderr.Unlock()
-	fmt.Fprint(output{os.Stderr}, erased(), text)
+	write(os.Stderr, []byte(erased()+text))
 	bottom = text
 }
 
@@ -58,91 +59,82 @@ const Formats = "how to print a message: %p partition, %o offset, %k key, %v val
 
 // A Printer prints messages on standard output: the exact bytes in a pipe, and printable ones on a terminal.
 type Printer struct {
-	out       *bufio.Writer
 	formatter *kgo.RecordFormatter
-	terminal  bool
-	text      []byte
+	text      []byte // that is not written yet
+	err       error  // of the first write that failed
 }
 
 // NewPrinter makes a printer with a format such as "%p %o %k %v\n": partition, offset, key and value (see
 // [kgo.NewRecordFormatter]). A wrong format ends the program, as a wrong flag does.
-func NewPrinter(ctx context.Context, format string) *Printer {
+func NewPrinter(format string) *Printer {
 	formatter, err := kgo.NewRecordFormatter(format)
 	if err != nil {
 		Warn(WithHint(fmt.Errorf("format %q: %w", format, err), `a format is like '%%p %%o %%k %%v\n'`))
 		os.Exit(2)
 	}
-	return &Printer{
-		out:       bufio.NewWriterSize(output{os.Stdout}, 64<<10),
-		formatter: formatter, terminal: term.IsTerminal(int(os.Stdout.Fd())),
-	}
+	return &Printer{formatter: formatter}
 }
 
 // Print adds a message to the output. Call Flush after the last one that there is now.
 func (p *Printer) Print(message *kgo.Record) {
-	p.text = p.formatter.AppendRecord(p.text[:0], message)
-	if p.terminal {
-		p.text = Escape(p.text)
+	if p.text = p.formatter.AppendRecord(p.text, message); len(p.text) > 64<<10 {
+		p.Flush() // it keeps the error
 	}
-	p.out.Write(p.text) // Flush returns the error
 }
 
 // Println adds a line of the program itself, and flushes.
 func (p *Printer) Println(line string) error {
-	p.out.WriteString(line + "\n")
+	p.text = append(p.text, line+"\n"...)
 	return p.Flush()
 }
 
 // Flush returns when the output is written, or why it could not be. After an error, each later call returns
 // it, too.
 func (p *Printer) Flush() error {
-	if err := p.out.Flush(); err != nil {
-		return fmt.Errorf("cannot write to standard output: %w", err)
+	if toTerminal {
+		p.text = []byte(Escape(string(p.text)))
 	}
+	if p.err == nil && len(p.text) > 0 {
+		p.err = write(os.Stdout, p.text)
+	}
+	if p.err != nil {
+		return fmt.Errorf("cannot write to standard output: %w", p.err)
+	}
+	p.text = p.text[:0]
 	return nil
 }
 
 // leaving ends half a second after Ctrl-C. From then on, no output waits for a reader who does not read.
 var leaving = context.Background()
 
-// output is standard output or standard error.
-type output struct{ file *os.File }
-
-func (o output) Write(text []byte) (int, error) {
+// write writes to standard output or to standard error.
+func write(file *os.File, text []byte) error {
 	written := make(chan error, 1)
 	go func() {
-		_, err := o.file.Write(text)
+		_, err := file.Write(text)
 		written <- err
 	}()
 	select {
 	case err := <-written:
-		return len(text), err
+		return err
 	case <-leaving.Done():
 	}
 	select {
 	case err := <-written:
-		return len(text), err
+		return err
 	case <-time.After(50 * time.Millisecond): // enough for a reader who reads
-		return 0, leaving.Err()
+		return leaving.Err()
 	}
 }
 
 // Escape makes everything visible that could control a terminal, such as \x1b or \u202e. A message may
 // contain such bytes (see CVE-2021-25743). Line ends and tabs stay.
-func Escape(text []byte) []byte {
-	escaped := make([]byte, 0, len(text))
-	for len(text) > 0 {
-		r, size := utf8.DecodeRune(text)
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) && (r != utf8.RuneError || size > 1) {
-			escaped = append(escaped, text[:size]...)
-		} else {
-			quoted := strconv.AppendQuote(nil, string(text[:size]))
-			escaped = append(escaped, quoted[1:len(quoted)-1]...)
-		}
-		text = text[size:]
-	}
-	return escaped
+func Escape(text string) string {
+	quoted := strconv.Quote(text)
+	return unquote.Replace(quoted[1 : len(quoted)-1])
 }
+
+var unquote = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n", `\t`, "\t")
 
 // Count formats a number for people: 1,000,000.
 func Count[N int | int64](n N) string {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -12,73 +12,61 @@ import (
 	"tkafka/pkg/cli"
 )
 
-const (
-	// namedLines is how many lines that are not delivered are reported one by one.
-	namedLines = 10
-	// quietTime is how long lines wait for an answer before a line says so.
-	quietTime = 3 * time.Second
-)
+// quietTime is how long messages wait for an answer before a line says so.
+const quietTime = 3 * time.Second
 
 // Answers counts the answers of the brokers to the lines of a producer.
 type Answers struct {
-	client *kgo.Client
-	quiet  *time.Timer // ends when no answer has come for some time
-
-	mu                sync.Mutex
-	delivered, failed int
+	quiet             *time.Timer // ends when no answer has come for some time
+	delivered, failed atomic.Int64
 }
 
 // NewAnswers begins to count. It prints a warning when no answer comes for three seconds.
 func NewAnswers(client *kgo.Client) *Answers {
-	a := &Answers{client: client}
-	a.quiet = time.AfterFunc(time.Hour, a.reportWaiting)
-	a.quiet.Reset(quietTime) // from now on, when reportWaiting sees a.quiet
+	a := new(Answers)
+	a.quiet = time.AfterFunc(time.Hour, func() {
+		if waiting := client.BufferedProduceRecords(); waiting > 0 {
+			cli.Say("%s without an answer for %v; the client tries again", messages(waiting), quietTime)
+			cli.Say("hint: a partition may have too few copies (min.insync.replicas), or no broker answers")
+		} else {
+			a.quiet.Reset(quietTime)
+		}
+	})
+	a.quiet.Reset(quietTime) // from now on, when the function sees a.quiet
 	return a
 }
 
 // Add counts an answer. It prints the first ten lines that are not delivered.
 func (a *Answers) Add(number int, message *kgo.Record, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.quiet.Reset(quietTime)
-	switch {
-	case err == nil:
-		a.delivered++
-	case errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed): // the program ends without an answer
-	case a.failed < namedLines:
-		a.failed++
-		cli.Warn(fmt.Errorf("line %d is not delivered: %w", number, Explain(err, "topic "+message.Topic)))
-	default:
-		if a.failed++; a.failed == namedLines+1 {
-			cli.Say("more lines are not delivered; they are only counted, at the end")
-		}
+	if err == nil {
+		a.delivered.Add(1)
+		return
 	}
-}
-
-// reportWaiting prints that messages wait for an answer, once until the next answer.
-func (a *Answers) reportWaiting() {
-	if waiting := a.client.BufferedProduceRecords(); waiting > 0 {
-		cli.Say("%s without an answer for %v; the client tries again", messages(int(waiting)), quietTime)
-		cli.Say("hint: a partition may have too few copies (min.insync.replicas), or no broker answers")
-	} else {
-		a.quiet.Reset(quietTime)
+	if errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) {
+		return // the program ends without an answer
+	}
+	switch failed := a.failed.Add(1); {
+	case failed <= 10:
+		cli.Warn(fmt.Errorf("line %d is not delivered: %w", number, Explain(err, "topic "+message.Topic)))
+	case failed == 11:
+		cli.Say("more lines are not delivered; they are only counted, at the end")
 	}
 }
 
 // Result prints how many messages are delivered. It returns an error if some are not.
 func (a *Answers) Result(sent int) error {
 	a.quiet.Stop()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if open := sent - a.delivered - a.failed; open+a.failed > 0 {
+	delivered, failed := a.delivered.Load(), a.failed.Load()
+	if delivered < int64(sent) {
 		return fmt.Errorf("%s delivered, %s not, %s sent but not acknowledged",
-			messages(a.delivered), cli.Count(a.failed), cli.Count(open))
+			messages(delivered), cli.Count(failed), cli.Count(int64(sent)-delivered-failed))
 	}
-	cli.Say("%s delivered", messages(a.delivered))
+	cli.Say("%s delivered", messages(delivered))
 	return nil
 }
 
-func messages(n int) string {
+func messages(n int64) string {
 	if n == 1 {
 		return "1 message"
 	}

@@ -28,7 +28,7 @@ func Fatal(ctx context.Context, fetches kgo.Fetches) error {
 		if inGroup {
 			err = Explain(failed.Err, "the group")
 		}
-		if isFinal(err) {
+		if IsFinal(err) {
 			return err
 		}
 		if reported != err.Error() && !kerr.IsRetriable(err) {
@@ -46,8 +46,8 @@ func Fatal(ctx context.Context, fetches kgo.Fetches) error {
 	return ctx.Err()
 }
 
-// isFinal reports whether an error does not go away with time.
-func isFinal(err error) bool {
+// IsFinal reports whether an error does not go away with time.
+func IsFinal(err error) bool {
 	return slices.ContainsFunc([]error{
 		kgo.ErrClientClosed, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed,
 		kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidTopicException, kerr.InvalidGroupID,

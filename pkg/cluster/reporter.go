@@ -14,16 +14,21 @@ import (
 	"tkafka/pkg/cli"
 )
 
-// Reporter is for kgo.WithHooks. It prints a line when a broker becomes unreachable, one when it is reachable
-// again, and one when a member waits for its group. The client itself tries again and prints nothing.
-func Reporter() kgo.Hook { return &reporter{away: make(map[int32]bool)} }
+// Reporter is for kgo.WithHooks. It prints a line when a broker becomes unreachable, and one when it is reachable
+// again; one when a member waits for its group, and one when it has joined a share group. The client itself tries
+// again and prints nothing.
+func Reporter() kgo.Hook {
+	return &reporter{away: make(map[int32]bool), fetched: make(map[int32]bool)}
+}
 
 type reporter struct {
 	client *kgo.Client
 
 	mu      sync.Mutex
 	away    map[int32]bool // the brokers that are unreachable, by ID
-	joining *time.Timer
+	waiting *time.Timer    // for the other members of the group
+	fetched map[int32]bool // the brokers that have answered the member of a share group, by ID
+	joined  bool           // the share group
 }
 
 // OnNewClient is called when the client exists.
@@ -49,10 +54,8 @@ func (r *reporter) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _
 // probe asks the broker until it answers. The client itself asks only a broker that leads a partition.
 func (r *reporter) probe(id int32) {
 	for range time.Tick(2 * time.Second) {
-		request := kmsg.NewPtrMetadataRequest()
-		request.Topics = []kmsg.MetadataRequestTopic{}
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		_, err := r.client.Broker(int(id)).Request(ctx, request)
+		_, err := kmsg.NewPtrListGroupsRequest().RequestWith(ctx, r.client.Broker(int(id)))
 		cancel()
 		r.mu.Lock()
 		away := r.away[id]
@@ -71,7 +74,7 @@ func (r *reporter) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ ti
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// A new group waits for three seconds (group.initial.rebalance.delay.ms), and no line is needed.
-	r.joining = time.AfterFunc(4*time.Second, func() {
+	r.waiting = time.AfterFunc(4*time.Second, func() {
 		cli.Say("waiting for the other members of the group; if one was killed, this takes up to 45 s (session.timeout.ms)")
 	})
 }
@@ -80,11 +83,22 @@ func (r *reporter) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ ti
 func (r *reporter) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, request kgo.BrokerE2E) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if key == kmsg.JoinGroup.Int16() && r.joining != nil {
-		r.joining.Stop()
+	if key == kmsg.JoinGroup.Int16() && r.waiting != nil {
+		r.waiting.Stop()
 	}
-	if r.away[broker.NodeID] && request.Err() == nil && key != kmsg.ApiVersions.Int16() {
+	if request.Err() != nil || key == kmsg.ApiVersions.Int16() {
+		return
+	}
+	if r.away[broker.NodeID] {
 		delete(r.away, broker.NodeID)
 		cli.Say("broker %d is reachable again", broker.NodeID)
+	}
+	// The brokers of a new share group find the end of a partition with the first request for messages. The client
+	// asks them in turn: all have answered when one does it again.
+	if key == kmsg.ShareFetch.Int16() && !r.joined {
+		if r.joined = r.fetched[broker.NodeID]; r.joined {
+			cli.Say("joined share group %s", r.client.OptValue(kgo.ShareGroup))
+		}
+		r.fetched[broker.NodeID] = true
 	}
 }

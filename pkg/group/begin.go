@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
@@ -17,9 +16,6 @@ import (
 	"tkafka/pkg/cluster"
 )
 
-// Assigned matches the line that [Print] prints.
-var Assigned = regexp.MustCompile(`assigned (?P<count>\d+) of (?P<total>\d+) partitions: (?P<partitions>\d+(?:[,-]\d+)*)`)
-
 // Begin is for kgo.OnPartitionsAssigned. In each partition without a committed offset it commits where the
 // group begins, and then it prints the partitions, as [Print] does. So each message that is produced after this
 // line is printed by the group.
@@ -27,38 +23,32 @@ var Assigned = regexp.MustCompile(`assigned (?P<count>\d+) of (?P<total>\d+) par
 // Without the commit, a member with auto.offset.reset=latest looks for the end of a partition at each rebalance
 // until its first commit there, and skips what came in between. The consumer of Apache Kafka commits this offset, too.
 func Begin(ctx context.Context, client *kgo.Client, ours map[string][]int32) {
-	for topic, partitions := range ours {
-		last := ""
-		for attempt := 1; ; attempt++ {
-			err := commitStart(ctx, client, topic, partitions)
-			switch {
-			case err == nil:
-				Print(ctx, client, ours)
-				return
-			case ctx.Err() != nil, cluster.IsOut(err): // the group assigns its partitions again
-				return
-			case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed),
-				errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.UnknownTopicOrPartition) && attempt > 20:
-				return // poll returns the same error
-			}
-			// For example, a partition has no leader at the moment.
-			if text := cluster.Explain(err, "topic "+topic).Error(); text != last {
-				cli.Say("waiting for the positions of our partitions: %s", text)
-				last = text
-			}
-			if cli.Pause(ctx, time.Second/4) != nil {
-				return
-			}
+	topic, last := client.GetConsumeTopics()[0], ""
+	for attempt := 1; ; attempt++ {
+		err := commitStart(ctx, client, topic, ours[topic])
+		if err == nil {
+			Print(ctx, client, ours)
+			return
+		}
+		isNew := errors.Is(err, kerr.UnknownTopicOrPartition) && attempt <= 20 // a broker may not know it yet
+		if cluster.IsOut(err) || cluster.IsFinal(err) && !isNew {
+			return // the group assigns its partitions again, or poll returns the same error
+		}
+		// For example, a partition has no leader at the moment.
+		if text := cluster.Explain(err, "topic "+topic).Error(); text != last && ctx.Err() == nil {
+			cli.Say("waiting for the positions of our partitions: %s", text)
+			last = text
+		}
+		if cli.Pause(ctx, time.Second/4) != nil {
+			return
 		}
 	}
-	Print(ctx, client, ours)
 }
 
 // commitStart commits where the group begins in each partition without a committed offset. With
 // auto.offset.reset=earliest the group begins at the start in any case, and commits nothing.
 func commitStart(ctx context.Context, client *kgo.Client, topic string, partitions []int32) error {
-	reset := client.OptValue(kgo.ConsumeResetOffset).(kgo.Offset)
-	if reset.EpochOffset() != kgo.NewOffset().AtEnd().EpochOffset() {
+	if len(partitions) == 0 || client.OptValue(kgo.ConsumeResetOffset) != kgo.NewOffset().AtEnd() {
 		return nil
 	}
 	admin := kadm.NewClient(client)
@@ -81,10 +71,10 @@ func commitStart(ctx context.Context, client *kgo.Client, topic string, partitio
 		// A committed offset may be outside of the partition. If its messages are deleted (retention), the group
 		// continues at the oldest one that is left, so that it skips none.
 		begin := end.Offset
-		at, _ := committed.Lookup(topic, partition)
-		if at.At >= start.Offset && at.At <= end.Offset {
+		switch at, known := committed.Lookup(topic, partition); {
+		case known && at.At >= start.Offset && at.At <= end.Offset:
 			continue
-		} else if at.At >= 0 && at.At < start.Offset {
+		case known && at.At >= 0 && at.At < start.Offset:
 			begin = start.Offset
 		}
 		before = append(before, &kgo.Record{Topic: topic, Partition: partition, LeaderEpoch: -1, Offset: begin - 1})

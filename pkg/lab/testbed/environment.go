@@ -112,7 +112,7 @@ func (e *environment) sharing() bool {
 		return true
 	}
 	defer client.Close()
-	return cluster.CheckShare(context.Background(), client) == nil
+	return cluster.HasShareGroups(context.Background(), client)
 }
 
 // client returns a client with all the rights of the folder, or of the embedded cluster.

@@ -74,6 +74,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -84,11 +85,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"tkafka/pkg/group"
 	"tkafka/pkg/lab/broker"
 	"tkafka/pkg/lab/issuer"
 	"tkafka/pkg/tlsconf"
 )
+
+// Assigned matches the line that group.Print prints.
+var Assigned = regexp.MustCompile(`assigned (?P<count>\d+) of (?P<total>\d+) partitions: (?P<partitions>\d+(?:[,-]\d+)*)`)
 
 // timeout is how long a script waits for what must happen. It is long, so that a busy machine does
 // not fail a script.
@@ -166,7 +169,7 @@ func setup(env *testscript.Env, e environment) error {
 	env.Setenv("ESCAPES", "\x1b[31mred\n\u009bx") // must not reach a terminal
 	env.Setenv("BROKERS", strings.Join(s.brokers, ","))
 	env.Setenv("TOPIC", s.topic)
-	env.Setenv("ASSIGNED", group.Assigned.String())
+	env.Setenv("ASSIGNED", Assigned.String())
 	return nil
 }
 

@@ -148,7 +148,7 @@ func (r *run) lastLines(w *worker) string {
 	const most, width = 3, 200
 	var text []string
 	for _, line := range lines[max(0, len(lines)-most):] {
-		text = append(text, strings.TrimSpace(string(cli.Escape([]byte(line[:min(len(line), width)])))))
+		text = append(text, strings.TrimSpace(cli.Escape(line[:min(len(line), width)])))
 	}
 	end := strings.ReplaceAll(strings.Join(text, " / "), r.folder+"/", "")
 	return fmt.Sprintf("; the end of its %s: %q", name, end)
