@@ -21,6 +21,9 @@ import (
 
 var text = browser.Text
 
+// button is the button of the step.
+const button = "#steps li:not([hidden]) button"
+
 // program is the playground that all tests use. Its folder has the page.
 var (
 	program *process.Process
@@ -50,6 +53,7 @@ var (
 // begin starts the command, which makes its folders in a folder of the test.
 func begin(temporary string, env ...string) (*process.Process, error) {
 	command := exec.Command(os.Args[0])
+	command.Dir = "../.."
 	command.Env = append(os.Environ(), "TKAFKA_PLAYGROUND=yes", "TMPDIR="+temporary, "DISPLAY=", "WAYLAND_DISPLAY=")
 	command.Env = append(command.Env, env...)
 	program := process.New(command)
@@ -101,13 +105,13 @@ func TestLesson(t *testing.T) {
 		`message 1.* message 2|message 2.* message 1`,
 		`the group skips 6 older offsets .*assigned 16 of 16`,
 		`assigned 16 of 16 partitions: 0-15 important Start Storing End Storing Message committed$`,
-		`Message committed precious Start Storing .*assigned 16 of 16 partitions: 0-15$`,
+		`precious Start Storing program: assigned 16 of 16 partitions: 0-15$`,
 		`partition \d+, offset \d+, key \d+, value message \d+$`,
 		`gave back partitions .*assigned 16 of 16 partitions: 0-15`,
 		`assigned 1 of 16 partitions: \d+`,
 		`key five, value message 20$`,
 	} {
-		page.Click("#do")
+		page.Click(button)
 		page.Wait(text("#progress"), fmt.Sprintf("Step %d of 10: done ✓", step+1))
 		page.Matches(text("#printed"), printed)
 		page.Shots(fmt.Sprintf("step-%d", step+1))
@@ -128,7 +132,7 @@ func TestPictures(t *testing.T) {
 	for range 6 {
 		page.Click("#next")
 	}
-	page.Click("#do")
+	page.Click(button)
 	page.Wait(text("#progress"), "Step 7 of 10: done ✓")
 	for _, theme := range []string{"light", "dark"} {
 		page.Look(1280, theme)
@@ -144,24 +148,24 @@ func TestBar(t *testing.T) {
 	set := func(form, name, value string) {
 		page.Eval(fmt.Sprintf(`Object.assign(document.forms[%q].elements[%q], {value: %q}).dispatchEvent(new Event('change', {bubbles: true}))`, form, name, value))
 	}
-	set("run", "program", "share")
+	set("run", "program", "consumergroup/share")
 	set("run", "group", "shared")
-	page.Click("#run [name=start]")
+	page.Click("#run [value=start]")
 	page.Matches(text("#printed"), `joined share group shared`)
 	page.Wait("document.querySelector('#run a').getAttribute('href')", "consumergroup/share/main.go.txt")
 	page.Matches("(await fetch('consumergroup/share/main.go.txt')).text()", `kgo\.ShareGroup\(`)
-	set("send", "line", "broken")
+	set("send", "lines", "broken")
 	page.Click("#send [value='1']")
 	page.Matches(text("#printed"), `delivery 2 `)
-	page.Click("#run [name=stop]")
+	page.Click("#run [value=stop]")
 
-	set("run", "program", "store-first")
+	set("run", "program", "commitoffsets/consumercommit")
 	set("run", "group", "my_group")
 	set("run", "storeTime", "30")
-	page.Click("#run [name=start]")
+	page.Click("#run [value=start]")
 	page.Matches(text("#printed"), `assigned 16 of 16 partitions: 0-15 broken Start Storing$`)
 	page.Wait(`document.querySelector('.tabs [aria-pressed=true] bdi').textContent`, "my_group")
-	page.Click("#run [name=kill]")
+	page.Click("#run [value=kill]")
 	killed := time.Now()
 	page.Matches(text("#note"), `misses a killed member after 6 seconds, by default 45`)
 	page.Wait(`[...document.querySelectorAll('.tabs bdi')].map(group => group.textContent)`, []string{"shared"}) // my_group has no offsets
@@ -175,24 +179,24 @@ func TestBar(t *testing.T) {
 		page.Matches(fmt.Sprintf(`(e => e.title + e.reportValidity() + document.activeElement.matches(%q))(document.querySelector(%[1]q))`, selector), reason+".*falsetrue")
 	}
 	set("run", "group", "<b>group</b>")
-	page.Click("#run [name=start]")
+	page.Click("#run [value=start]")
 	refused("[name=group]", "at most 60 letters")
-	page.Eval("document.forms.send.elements.line.value = 'x'.repeat(1 << 20)")
+	page.Eval("document.forms.send.elements.lines.value = 'x'.repeat(1 << 20)")
 	page.Click("#send [value='1']")
-	refused("[name=line]", "at most 10,000 characters")
-	set("send", "line", "short")
+	refused("[name=lines]", "at most 10,000 characters")
+	set("send", "lines", "short")
 
 	page.Eval(`(() => {
 		globalThis.waits = [];
 		const look = () => { const since = performance.now(); setTimeout(() => { waits.push(performance.now() - since); look(); }); };
 		look();
 	})()`)
-	set("send", "program", "keys-producer")
+	set("send", "program", "consumergroup/producer")
 	page.Eval(`(() => { for (let n = 0; n < 25; n++) document.querySelector("#send [value='1000']").click() })()`)
 	page.Matches(text("#note"), `You have sent 19,001 messages.* at most 20,000`)
 	set("run", "group", "crowd")
-	set("run", "program", "latest")
-	page.Eval(`(() => { for (let n = 0; n < 100; n++) document.querySelector('#run [name=start]').click() })()`)
+	set("run", "program", "consumergroup/consumer")
+	page.Eval(`(() => { for (let n = 0; n < 100; n++) document.querySelector('#run [value=start]').click() })()`)
 	page.Matches(text("#note"), `24 members run`)
 	page.Wait(text("#headline")+`.split(' partitions')[0]`, "24 members share 16")
 	page.Matches(text("#summary"), `19,001 `)

@@ -19,10 +19,10 @@ func TestHalfAnHour(t *testing.T) {
 	}
 	page := open(t, "")
 	page.Wait(text("#connection"), "live")
-	page.Click("#run [name=start]")
-	page.Click("#run [name=start]")
+	page.Click("#run [value=start]")
+	page.Click("#run [value=start]")
 	page.Matches(text("#headline"), "^2 members share 16 partitions")
-	page.Eval(`document.forms.send.elements.program.value = 'keys-producer'`)
+	page.Eval(`document.forms.send.elements.program.value = 'consumergroup/producer'`)
 	var early, pid, size int
 	for second := range minutes * 60 {
 		page.Click("#send [value='1']")

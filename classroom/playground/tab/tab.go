@@ -33,7 +33,7 @@ const (
 var (
 	programs = make(map[string]func(ctx context.Context, args []string) error)
 	Brokers  *broker.Cluster // the programs need their addresses
-	members  []*Order        // that run, the oldest one first
+	members  []*Order        // that run, the newest one first
 	sent     int             // messages
 )
 
@@ -43,9 +43,9 @@ func Main() {
 	Brokers = must(broker.Start(broker.Config{Topics: []string{topic}, Options: []kfake.Opt{kfake.BrokerConfigs(lock)}}))
 	source := must(observer.Start(context.Background(), must(Brokers.Client()), topic))
 	js.Global().Set("onmessage", js.FuncOf(func(_ js.Value, args []js.Value) any {
-		order := new(Order)
-		json.Unmarshal([]byte(args[0].Get("data").String()), order)
-		go order.do()
+		o := new(Order)
+		json.Unmarshal([]byte(args[0].Get("data").String()), o)
+		go o.do()
 		return nil
 	}))
 	for version := int64(0); ; {
@@ -64,47 +64,39 @@ func must[T any](value T, err error) T {
 
 func post(what string, detail any) { js.Global().Call("postMessage", []any{what, detail}) }
 
-// Order is what the page wants, and the run of a program for it. The fields after What depend on it.
+// An Order is what the page wants. The fields after What depend on it. It is the context of the program that it starts.
 type Order struct {
-	What      string // send, start, stop or kill
-	Program   string
-	Lines     string // of a producer
-	Group     string
-	StoreTime time.Duration `json:",string"` // in seconds
+	What, Program, Group string
+	Lines                string        // of a producer
+	StoreTime            time.Duration `json:",string"` // in seconds
 
-	life, stopped context.Context   // end when the program is killed, and when it should stop
-	end           map[string]func() // stop as Ctrl-C does, and kill as SIGKILL does
+	context.Context                   // ends when the program should stop
+	life            context.Context   // ends when it is killed
+	end             map[string]func() // stop as Ctrl-C does, and kill as SIGKILL does
 }
 
 func (o *Order) do() {
-	switch o.What {
-	case "send":
-		count := strings.Count(o.Lines, "\n") + 1
-		if sent+count > mostMessages {
-			post("note", fmt.Sprintf("You have sent %s messages, and this tab keeps at most %s. Reload the page to start again.",
-				cli.Count(sent), cli.Count(mostMessages)))
-			return
-		}
+	count := strings.Count(o.Lines, "\n") + 1
+	member := slices.IndexFunc(members, func(m *Order) bool { return m.Group == o.Group && m.Err() == nil })
+	switch {
+	case o.What == "send" && sent+count > mostMessages:
+		post("note", fmt.Sprintf("You have sent %s messages, and this tab keeps at most %s. Reload the page to start again.",
+			cli.Count(sent), cli.Count(mostMessages)))
+	case o.What == "send":
 		sent += count
 		cli.Typing = count == 1 // then the producer prints the partition and the offset
 		o.run()
-	case "start":
-		if len(members) == mostMembers {
-			post("note", fmt.Sprintf("%d members run, and this tab has no room for more. Stop some of them.", mostMembers))
-			return
-		}
-		members = append(members, o)
+	case o.What == "start" && len(members) == mostMembers:
+		post("note", fmt.Sprintf("%d members run, and this tab has no room for more. Stop some of them.", mostMembers))
+	case o.What == "start":
+		members = append([]*Order{o}, members...)
 		o.run()
 		members = slices.DeleteFunc(members, func(m *Order) bool { return m == o })
-	default:
-		for _, m := range slices.Backward(members) {
-			if m.Group == o.Group && m.stopped.Err() == nil {
-				js.Global().Set("muted", o.What == "kill") // a killed program prints nothing more
-				m.end[o.What]()
-				return
-			}
-		}
+	case member < 0:
 		post("note", fmt.Sprintf("No member of the group %s runs.", o.Group))
+	default:
+		js.Global().Set("muted", o.What == "kill") // a killed program prints nothing more
+		members[member].end[o.What]()
 	}
 }
 
@@ -112,10 +104,10 @@ func (o *Order) do() {
 func (o *Order) run() {
 	var kill, stop func()
 	o.life, kill = context.WithCancel(context.Background())
-	o.stopped, stop = context.WithCancel(o.life)
+	o.Context, stop = context.WithCancel(o.life)
 	o.end = map[string]func(){"stop": stop, "kill": kill}
-	err := programs[o.Program](context.WithValue(o.stopped, key{}, o), []string{topic, o.Group})
-	if err != nil && o.stopped.Err() == nil {
+	err := programs[o.Program](o, []string{topic, o.Group})
+	if err != nil && o.Err() == nil {
 		cli.Warn(err)
 	}
 	kill()
@@ -123,14 +115,6 @@ func (o *Order) run() {
 }
 
 // The rest is what the programs call here, where there are no terminal, no files and no network.
-
-type key struct{}
-
-// Of returns the order that has started the program.
-func Of(ctx context.Context) *Order { return ctx.Value(key{}).(*Order) }
-
-// Lines returns what the student types.
-func Lines(ctx context.Context) [][]byte { return bytes.Split([]byte(Of(ctx).Lines), []byte("\n")) }
 
 // Add adds a program. Each has flags of its own.
 func Add(name, _, _ string, work func(ctx context.Context, args []string) error) {
@@ -140,6 +124,11 @@ func Add(name, _, _ string, work func(ctx context.Context, args []string) error)
 
 // NewClient makes a client that ends when its program is killed, and that is quicker than by default.
 func NewClient(ctx context.Context, options ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append(options, kgo.Dialer(Brokers.Dial), kgo.WithContext(Of(ctx).life),
-		kgo.SessionTimeout(sessionTimeout), kgo.AutoCommitInterval(time.Second))...)
+	return Brokers.Client(append(options, kgo.WithContext(ctx.(*Order).life), kgo.SessionTimeout(sessionTimeout),
+		kgo.AutoCommitInterval(time.Second))...)
+}
+
+// Lines returns what the student types.
+func Lines(ctx context.Context) [][]byte {
+	return bytes.Split([]byte(ctx.(*Order).Lines), []byte("\n"))
 }

@@ -1,11 +1,9 @@
 // Kafka runs here, beside the page, so that the page never waits for it.
-importScripts('wasm_exec.js');
 
-const utf8 = new TextDecoder();
-fs.writeSync = (_, bytes) => {
-	if (!globalThis.muted) postMessage(['printed', utf8.decode(bytes)]);
-	return bytes.length;
-};
+const fail = ({message}) => postMessage(['picture', {version: Date.now(), problem: message}]);
+addEventListener('error', fail);
+importScripts('wasm_exec.js');
+console.log = text => globalThis.muted || postMessage(['printed', text]); // what Go prints
 
 let seen = Date.now();
 setInterval(() => { // a browser may stop a tab that nobody sees, or the machine sleeps
@@ -15,13 +13,12 @@ setInterval(() => { // a browser may stop a tab that nobody sees, or the machine
 }, 1000);
 
 async function run() {
+	if (!globalThis.DecompressionStream) throw new Error('This browser is too old for the playground. Use one of 2024 or newer.');
 	const answer = await fetch('kafka.wasm.gz'), go = Object.assign(new Go(), {argv: ['program']});
 	if (!answer.ok) throw new Error(`kafka.wasm.gz: ${answer.status} ${answer.statusText}`);
-	const file = await answer.blob(), [first] = new Uint8Array(await file.slice(0, 1).arrayBuffer());
-	const packed = first === 0x1f; // some servers unpack a .gz on the way
-	const stream = packed ? file.stream().pipeThrough(new DecompressionStream('gzip')) : file.stream();
-	const wasm = new Response(stream, {headers: {'Content-Type': 'application/wasm'}});
-	await go.run((await WebAssembly.instantiateStreaming(wasm, go.importObject)).instance);
+	const file = await answer.blob(), unpacked = new Response(file.stream().pipeThrough(new DecompressionStream('gzip')));
+	const wasm = await unpacked.arrayBuffer().catch(() => file.arrayBuffer()); // some servers unpack a .gz on the way
+	await go.run((await WebAssembly.instantiate(wasm, go.importObject)).instance);
 	throw new Error('Kafka has ended. Reload the page to start again.');
 }
-run().catch(error => postMessage(['ended', error.message]));
+run().catch(fail);
