@@ -12,6 +12,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"go/build"
 	"net"
 	"net/http"
 	"os"
@@ -66,7 +67,7 @@ func run(ctx context.Context, _ []string) error {
 	}
 	defer os.RemoveAll(work)
 	folder := cmp.Or(*out, filepath.Join(work, "site"))
-	if err := build(ctx, work, folder); err != nil || *out != "" {
+	if err := write(ctx, work, folder); err != nil || *out != "" {
 		return err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -79,30 +80,22 @@ func run(ctx context.Context, _ []string) error {
 	return page.Serve(ctx, listener, http.FileServer(http.Dir(folder)))
 }
 
-// build writes the page: the files of the live page, those of this folder, the programs to read, and Kafka itself.
-func build(ctx context.Context, work, folder string) error {
-	goRoot, err := goTool(ctx, "env", "GOROOT")
-	if err != nil {
-		return err
-	}
-	for _, pattern := range []string{goRoot + "/lib/wasm/wasm_exec.js", "pkg/watch/page/web/*", "classroom/playground/web/*"} {
-		paths, _ := filepath.Glob(pattern)
-		for _, path := range paths { // the last folder has another source.js
-			err = cmp.Or(err, change(path, filepath.Join(folder, filepath.Base(path))))
-		}
-	}
-	for name, changes := range programs {
-		section, _, _ := strings.Cut(name, "-")
-		err = cmp.Or(err, change(section+"/main.go", filepath.Join(folder, name, "main.go.txt"), changes...))
-	}
-	html, unread := os.ReadFile("classroom/playground/play.html")
-	policy, play, _ := strings.Cut(string(html), "</head>\n")
-	index := filepath.Join(folder, "index.html")
-	err = cmp.Or(err, unread, change(index, index, "<head>", policy, "</header>", "</header>\n"+play))
+// write writes the files of the live page, those of this folder, and what compile writes.
+func write(ctx context.Context, work, folder string) error {
+	html, err := os.ReadFile("classroom/playground/play.html")
 	if err != nil {
 		return cli.WithHint(err, "start it in the root of this repository")
 	}
-	return compile(ctx, work, folder)
+	for _, pattern := range []string{"pkg/watch/page/web/*", "classroom/playground/web/*", build.Default.GOROOT + "/lib/wasm/wasm_exec.js"} {
+		paths, _ := filepath.Glob(pattern)
+		for _, path := range paths { // the second folder has another source.js
+			err = cmp.Or(err, change(path, filepath.Join(folder, filepath.Base(path))))
+		}
+	}
+	policy, play, _ := strings.Cut(string(html), "</head>\n")
+	index := filepath.Join(folder, "index.html")
+	err = cmp.Or(err, change(index, index, "<head>", policy, "</header>", "</header>\n"+play))
+	return cmp.Or(err, compile(ctx, work, folder))
 }
 
 // change copies a text. The changes are pairs: what stands there, and what replaces it.
@@ -112,45 +105,36 @@ func change(from, to string, changes ...string) error {
 	return cmp.Or(err, os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, text, 0o644))
 }
 
-// compile writes the packed program of the tab. It has a package for each program, which only the overlay knows.
+// compile writes the programs to read, and all of them in one: Kafka for the browser. There, each program is a package
+// that is only in the overlay.
 func compile(ctx context.Context, work, folder string) (err error) {
 	cli.Say("compiling Kafka for the browser: it takes a minute the first time")
-	overlay, imports := make(map[string]string), "import \"tkafka/classroom/playground/tab\"\n"
-	for name := range programs {
-		program := filepath.Join("classroom/playground/tab", name, "main.go")
+	const tab = "classroom/playground/tab"
+	overlay, imports := make(map[string]string), fmt.Sprintf("import %q\n", "tkafka/"+tab)
+	for name, changes := range programs {
+		section, _, _ := strings.Cut(name, "-")
+		text, program := filepath.Join(folder, name, "main.go.txt"), filepath.Join(tab, name, "main.go")
 		overlay[program] = filepath.Join(work, program)
-		imports += fmt.Sprintf("import _ \"tkafka/classroom/playground/tab/%s\"\n", name)
+		imports += fmt.Sprintf("import _ %q\n", "tkafka/"+tab+"/"+name)
 		inTab := append(everywhere, "cli.Run(", fmt.Sprintf("tab.Add(%q, ", name))
-		err = cmp.Or(err, change(filepath.Join(folder, name, "main.go.txt"), overlay[program], inTab...))
+		err = cmp.Or(err, change(section+"/main.go", text, changes...), change(text, overlay[program], inTab...))
 	}
-	main, wasm, replace := filepath.Join(work, "main.go"), filepath.Join(work, "kafka.wasm"), filepath.Join(work, "overlay.json")
 	asJSON, _ := json.Marshal(map[string]any{"Replace": overlay})
-	err = cmp.Or(err, os.WriteFile(replace, asJSON, 0o644),
-		os.WriteFile(main, []byte("package main\n\n"+imports+"\nfunc main() { tab.Main() }\n"), 0o644))
+	err = cmp.Or(err, os.WriteFile(work+"/overlay.json", asJSON, 0o644),
+		os.WriteFile(work+"/main.go", []byte("package main\n\n"+imports+"\nfunc main() { tab.Main() }\n"), 0o644))
 	if err != nil {
 		return err
 	}
-	// -l inlines no functions: the file is a tenth smaller.
-	_, err = goTool(ctx, "build", "-trimpath", "-gcflags=all=-l", "-ldflags=-s -w", "-overlay", replace, "-o", wasm, main)
-	if err != nil {
-		return err
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-overlay", work+"/overlay.json", "-o", work+"/kafka.wasm",
+		"-gcflags=all=-l", "-ldflags=-s -w", work+"/main.go") // -l inlines no functions: the file is a tenth smaller
+	command.Env, command.Stderr = append(os.Environ(), "GOOS=js", "GOARCH=wasm"), os.Stderr
+	if err := command.Run(); err != nil {
+		return cmp.Or(ctx.Err(), fmt.Errorf("go build: %w", err)) // Ctrl-C is no failure
 	}
-	unpacked, err := os.ReadFile(wasm)
+	unpacked, err := os.ReadFile(work + "/kafka.wasm")
 	var packed bytes.Buffer
 	writer := gzip.NewWriter(&packed)
 	writer.Write(unpacked) // into memory, which does not fail
 	writer.Close()
 	return cmp.Or(err, os.WriteFile(filepath.Join(folder, "kafka.wasm.gz"), packed.Bytes(), 0o644))
-}
-
-// goTool runs the go command for the browser, and returns what it prints.
-func goTool(ctx context.Context, args ...string) (string, error) {
-	command := exec.CommandContext(ctx, "go", args...)
-	command.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
-	command.Stderr = os.Stderr
-	text, err := command.Output()
-	if err != nil {
-		err = cmp.Or(ctx.Err(), fmt.Errorf("go %s: %w", args[0], err)) // Ctrl-C is no failure
-	}
-	return strings.TrimSpace(string(text)), err
 }

@@ -79,13 +79,21 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// open serves the page below a path, as any static host does, and opens it.
-func open(t *testing.T, script string) *browser.Tab {
+// open serves the page below a path, as any static host does, and opens it. The scripts change the browser, for the page
+// and for its worker.
+func open(t *testing.T, script, inWorker string) *browser.Tab {
 	t.Helper()
 	if err := start(); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(http.StripPrefix("/kafka", http.FileServer(http.Dir(folder))))
+	mux := http.NewServeMux()
+	mux.Handle("/kafka/", http.StripPrefix("/kafka", http.FileServer(http.Dir(folder))))
+	mux.HandleFunc("/kafka/worker.js", func(w http.ResponseWriter, _ *http.Request) {
+		worker, _ := os.ReadFile(filepath.Join(folder, "worker.js"))
+		w.Header().Set("Content-Type", "text/javascript")
+		fmt.Fprintf(w, "%s;\n%s", inWorker, worker)
+	})
+	server := httptest.NewServer(mux)
 	t.Cleanup(func() {
 		server.CloseClientConnections() // a tab that is closed may leave one
 		server.Close()
@@ -96,7 +104,7 @@ func open(t *testing.T, script string) *browser.Tab {
 // A student does the whole lesson. What a step shows is checked by the page; here, what the programs have printed.
 func TestLesson(t *testing.T) {
 	t.Parallel()
-	page := open(t, "")
+	page := open(t, "", "")
 	page.Wait(text("#connection"), "live")
 	page.Shots("step-0")
 	for step, printed := range []string{
@@ -126,7 +134,7 @@ func TestPictures(t *testing.T) {
 	if os.Getenv("TKAFKA_SCREENSHOTS") == "" {
 		t.Skip("TKAFKA_SCREENSHOTS is not set: this makes pictures and asserts nothing")
 	}
-	page := open(t, "")
+	page := open(t, "", "")
 	page.Wait(text("#connection"), "live")
 	page.Eval(`document.body.style.fontFamily = '"Liberation Sans", sans-serif'`)
 	for range 6 {
@@ -143,7 +151,7 @@ func TestPictures(t *testing.T) {
 // The bar does what its buttons are called, and refuses too much with a sentence. Meanwhile, the page answers.
 func TestBar(t *testing.T) {
 	t.Parallel()
-	page := open(t, "")
+	page := open(t, "", "")
 	page.Wait(text("#connection"), "live")
 	set := func(form, name, value string) {
 		page.Eval(fmt.Sprintf(`Object.assign(document.forms[%q].elements[%q], {value: %q}).dispatchEvent(new Event('change', {bubbles: true}))`, form, name, value))
@@ -207,12 +215,14 @@ func TestBar(t *testing.T) {
 	page.Shots("bar")
 }
 
-// An old browser gets a sentence.
+// An old browser gets a sentence, and so does one that does not get all files.
 func TestOldBrowser(t *testing.T) {
 	t.Parallel()
-	page := open(t, "delete globalThis.DecompressionStream; Worker = EventTarget")
+	page := open(t, "", "delete globalThis.DecompressionStream")
 	page.Matches(text("#trouble"), "too old")
-	page = open(t, "Object.defineProperty(globalThis, 'Worker', {get() { throw Error('no workers') }})")
+	page = open(t, "", "fetch = async () => ({ok: false, status: 404})")
+	page.Matches(text("#trouble"), "kafka.wasm.gz: 404")
+	page = open(t, "Object.defineProperty(globalThis, 'Worker', {get() { throw Error('no workers') }})", "")
 	page.Matches(text("#note"), "your browser is too old")
 	page.Expect("no workers")
 }

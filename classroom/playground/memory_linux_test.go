@@ -17,7 +17,7 @@ func TestHalfAnHour(t *testing.T) {
 	if minutes == 0 {
 		t.Skip("TKAFKA_MINUTES is not set: this takes half an hour")
 	}
-	page := open(t, "")
+	page := open(t, "", "")
 	page.Wait(text("#connection"), "live")
 	page.Click("#run [value=start]")
 	page.Click("#run [value=start]")

@@ -5,13 +5,6 @@ addEventListener('error', fail);
 importScripts('wasm_exec.js');
 console.log = text => globalThis.muted || postMessage(['printed', text]); // what Go prints
 
-let seen = Date.now();
-setInterval(() => { // a browser may stop a tab that nobody sees, or the machine sleeps
-	const seconds = Math.round((Date.now() - seen) / 1000);
-	seen = Date.now();
-	if (seconds > 5) postMessage(['note', `The browser stopped this tab for ${seconds} seconds. So groups may have removed their members, which then join again.`]);
-}, 1000);
-
 async function run() {
 	if (!globalThis.DecompressionStream) throw new Error('This browser is too old for the playground. Use one of 2024 or newer.');
 	const answer = await fetch('kafka.wasm.gz'), go = Object.assign(new Go(), {argv: ['program']});
