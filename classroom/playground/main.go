@@ -86,15 +86,16 @@ func write(ctx context.Context, work, folder string) error {
 	if err != nil {
 		return cli.WithHint(err, "start it in the root of this repository")
 	}
-	for _, pattern := range []string{"pkg/watch/page/web/*", "classroom/playground/web/*", build.Default.GOROOT + "/lib/wasm/wasm_exec.js"} {
+	wasmExec := build.Default.GOROOT + "/lib/wasm/wasm_exec.js"
+	for _, pattern := range []string{"pkg/watch/page/web/*", "classroom/playground/web/*", wasmExec} {
 		paths, _ := filepath.Glob(pattern)
-		for _, path := range paths { // the second folder has another source.js
+		for _, path := range paths {
 			err = cmp.Or(err, change(path, filepath.Join(folder, filepath.Base(path))))
 		}
 	}
 	policy, play, _ := strings.Cut(string(html), "</head>\n")
 	index := filepath.Join(folder, "index.html")
-	err = cmp.Or(err, change(index, index, "<head>", policy, "</header>", "</header>\n"+play))
+	err = cmp.Or(err, change(index, index, "<head>", policy, "</header>", "</header>\n"+play, "source.js", "play.js"))
 	return cmp.Or(err, compile(ctx, work, folder))
 }
 

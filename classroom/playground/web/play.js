@@ -1,11 +1,28 @@
-// The bar, with what a student does in sections 1 to 4, and the lesson beside it. What they say is in play.html.
+// The bar and the lesson of the playground, above the live page. Their sentences are in play.html.
 
 import {byId, make, setAttribute, setHidden, setText} from './dom.js';
 import {visible} from './format.js';
+import {show} from './page.js';
 import {state} from './state.js';
-import {on, order} from './source.js';
 
+const file = 'worker.js', trusted = globalThis.trustedTypes?.createPolicy('worker', {createScriptURL: () => file});
+const worker = new Worker(trusted?.createScriptURL(file) ?? file); // Kafka
+const on = (what, act) => worker.addEventListener('message', ({data}) => data[0] === what && act(data[1]));
 const note = text => setText(byId('note'), text);
+
+on('picture', picture => {
+	const seconds = Math.round((picture.version - state.version) / 1000); // usually less than one
+	if (state.version && seconds > 5) note(`The browser stopped this tab for ${seconds} seconds. So groups may have removed members, which then join again.`);
+	if (byId('play').disabled) note(''); // Kafka was loading
+	byId('play').disabled = false;
+	show(picture);
+	if (state.groups.some(group => group.name === wanted)) [state.group, wanted] = [wanted, null];
+	look();
+});
+on('problem', message => {
+	note('');
+	show(null, message);
+});
 on('note', note);
 on('printed', text => {
 	const lines = text.split('\n').slice(-8).map(line => make('code', {}, visible(line, 200)));
@@ -14,11 +31,11 @@ on('printed', text => {
 
 // act makes Kafka do something. The lanes show the group of the last member that was started.
 let wanted = null;
-function act({count, ...fields}) {
-	if (fields.what === 'start') wanted = fields.group;
-	note(document.querySelector(`#bar [value=${fields.what}]`).dataset.note ?? '');
-	if (count > 1) fields.lines = Array.from({length: count}, (_, n) => `message ${n + 1}`).join('\n');
-	order(fields);
+function act({count, ...order}) {
+	if (order.what === 'start') wanted = order.group;
+	note(document.querySelector(`#bar [value=${order.what}]`).dataset.note ?? '');
+	if (count > 1) order.lines = Array.from({length: count}, (_, n) => `message ${n + 1}`).join('\n');
+	worker.postMessage(JSON.stringify(order));
 }
 byId('bar').addEventListener('submit', event => {
 	event.preventDefault();
@@ -28,12 +45,11 @@ byId('bar').addEventListener('change', ({target}) => {
 	if (target.name === 'program') target.form.querySelector('a').href = `${target.value}/main.go.txt`;
 });
 
-// The lesson. A step has stages, which stand in play.html. Each does something, and is over when the newest picture of the
+// The lesson. A step has stages, which stand in play.html, too. Each does something, and is over when the picture of the
 // observer shows that it has happened: by the button of the step, or by the bar.
-const picture = {topic: {partitions: []}, groups: []};
-const ends = () => picture.topic.partitions.map(partition => partition.end);
+const ends = () => state.topic.partitions.map(partition => partition.end);
 const grown = () => ends().map((end, n) => end - (before[n] ?? 0)).filter(Boolean);
-const group = name => picture.groups.find(group => group.name === name) ?? {members: [], commits: []};
+const group = name => state.groups.find(group => group.name === name) ?? {members: [], commits: []};
 const held = name => group(name).members.map(member => member.partitions.length).sort((a, b) => b - a).join();
 const stop = name => group(name).members.forEach(() => act({what: 'stop', group: name}));
 const stages = {
@@ -41,7 +57,7 @@ const stages = {
 	spread: [null, () => grown().length > 1],
 	together: [null, () => grown().length === 1],
 	hold: [(name, partitions, program, storeTime = '1') => { // no other group keeps its members
-		for (const other of picture.groups) if (other.name !== name) stop(other.name);
+		for (const other of state.groups) if (other.name !== name) stop(other.name);
 		const more = partitions.split(',').length - group(name).members.length, what = more > 0 ? 'start' : 'stop';
 		for (let n = 0; n < Math.abs(more); n++) act({what, group: name, program, storeTime});
 	}, (name, partitions) => held(name) === partitions],
@@ -53,11 +69,11 @@ const stages = {
 };
 
 const items = [...byId('steps').children];
-let step, todo, running, before = []; // todo has the stages that are left, and before has the ends when the last one began to send
+let step, todo, running, before = []; // todo has the stages that are left; before has the ends when the last one began to send
 
-function show(n, run = false) {
+function turn(n, run = false) {
 	[step, running] = [n, run];
-	todo = items[n].dataset.stages?.split(';').map(stage => stage.trim().split(' ')) ?? [];
+	todo = items[n].dataset.stages?.split(';').map(stage => stage.trim().split(/\s+/)) ?? [];
 	begin();
 }
 function begin() {
@@ -69,20 +85,14 @@ function begin() {
 	setText(byId('progress'), `Step ${step + 1} of 10${done ? ': done ✓' : running ? ': watch …' : ''}`);
 	items.forEach((item, n) => setHidden(item, n !== step));
 }
-show(0);
-byId('steps').addEventListener('click', ({target}) => target.type === 'button' && !running && show(step, true));
-byId('next').addEventListener('click', () => show(step + 1));
-byId('back').addEventListener('click', () => show(step - 1));
-on('note', () => running && show(step)); // perhaps Kafka refuses something
-on('picture', newest => {
-	const seconds = Math.round((newest.version - picture.version) / 1000); // usually less than one
-	if (seconds > 5) note(`The browser stopped this tab for ${seconds} seconds. So groups may have removed their members, which then join again.`);
-	if (byId('play').disabled || newest.problem) note(''); // Kafka is loading
-	byId('play').disabled = Boolean(newest.problem);
-	Object.assign(picture, newest);
-	if (picture.groups.some(group => group.name === wanted)) [state.group, wanted] = [wanted, null];
+function look() {
 	const [name, ...args] = todo[0] ?? [];
 	if (!name || !stages[name][1](...args)) return;
 	todo.shift();
 	begin();
-});
+}
+turn(0);
+on('note', () => running && turn(step)); // perhaps Kafka refuses something
+byId('steps').addEventListener('click', ({target}) => target.type === 'button' && !running && turn(step, true));
+byId('next').addEventListener('click', () => turn(step + 1));
+byId('back').addEventListener('click', () => turn(step - 1));

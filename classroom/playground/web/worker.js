@@ -1,6 +1,6 @@
 // Kafka runs here, beside the page, so that the page never waits for it.
 
-const fail = ({message}) => postMessage(['picture', {version: Date.now(), problem: message}]);
+const fail = ({message}) => postMessage(['problem', message]);
 addEventListener('error', fail);
 importScripts('wasm_exec.js');
 console.log = text => globalThis.muted || postMessage(['printed', text]); // what Go prints

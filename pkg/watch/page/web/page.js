@@ -1,6 +1,5 @@
-// Starts the page: each picture from the server replaces the last one, and the views draw what differs.
+// The page: each picture replaces the last one, and the views draw what differs.
 
-import {next} from './source.js';
 import {state, take} from './state.js';
 import {startTips} from './tip.js';
 import {header} from './header.js';
@@ -22,17 +21,10 @@ function draw() { // at most once for each picture of the screen
 	});
 }
 
-startTips();
-for (;;) {
-	try {
-		const picture = await next(state.version);
-		state.problem = '';
-		if (picture) take(picture);
-		draw();
-	} catch (error) {
-		state.problem = error.name === 'Error' ? error.message : 'The watch program does not answer. Trying again …';
-		draw();
-		await new Promise(done => setTimeout(done, 1000));
-	}
-	while (document.hidden) await new Promise(shown => document.addEventListener('visibilitychange', shown, {once: true}));
+// show shows a newer picture, if there is one, or the problem with it.
+export function show(picture, problem = '') {
+	state.problem = problem;
+	if (picture) take(picture);
+	draw();
 }
+startTips();
