@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"go/build"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -30,17 +29,16 @@ import (
 // student has changed there. The name, which play.html uses, is the folder, and what is changed in it as the tutorial
 // does, or by a flag. The changes are pairs: a text, and what replaces it.
 var programs = map[string][]string{
-	"producer":                           {},
-	"producer-five":                      {`"key", ""`, `"key", "five"`},
-	"consumer-earliest":                  {"AtEnd", "AtStart", "latest", "earliest"},
-	"commitoffsets/consumercommit":       {},
-	"commitoffsets/consumercommit-first": {"if err := store", commit + "if err := store", "group.NotStored(message, err)", "err"},
-	"consumergroup/producer":             {},
-	"consumergroup/consumer":             {},
-	"consumergroup/share":                {},
+	"producer":                     {},
+	"producer-five":                {`"key", ""`, `"key", "five"`},
+	"consumer-earliest":            {"AtEnd", "AtStart", "latest", "earliest"},
+	"commitoffsets/consumercommit": {},
+	"commitoffsets/consumercommit-first": {"group.NotStored(message, err)", "err",
+		"if err := store", "client.CommitRecords(ctx, message)\n\t\t\tif err := store"},
+	"consumergroup/producer": {},
+	"consumergroup/consumer": {},
+	"consumergroup/share":    {},
 }
-
-const commit = "client.CommitRecords(ctx, message)\n\t\t\t"
 
 // everywhere is changed in all of them, because the brokers and the page are in the tab.
 var everywhere = []string{
@@ -52,8 +50,8 @@ var everywhere = []string{
 	"kgo.NewClient(", "tab.NewClient(ctx, ",
 	"cli.Lines(", "tab.Lines(",
 	"*name", "args[1]",
-	"*storeTime", "ctx.(*tab.Order).StoreTime*time.Second",
 	"*fail", `"broken"`,
+	"*storeTime", "ctx.(*tab.Order).StoreTime*time.Second",
 }
 
 var out = pflag.String("out", "", "write the page into this `folder`, and end")
@@ -70,14 +68,8 @@ func run(ctx context.Context, _ []string) error {
 	if err := write(ctx, work, folder); err != nil || *out != "" {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	url := fmt.Sprintf("http://%s/", listener.Addr())
-	cli.Say("the playground is at %s until Ctrl-C", url)
-	page.OpenBrowser(url)
-	return page.Serve(ctx, listener, http.FileServer(http.Dir(folder)))
+	place := page.Place{Listen: "127.0.0.1:0"}
+	return place.Show(ctx, "the playground", http.FileServer(http.Dir(folder)))
 }
 
 // write writes the files of the live page, those of this folder, and what compile writes.

@@ -37,7 +37,7 @@ var (
 		if program, err = begin(temporary); err != nil {
 			return err
 		}
-		match, err := program.Await(&program.Stderr, regexp.MustCompile(`at (http://127.0.0.1:\d+/) until Ctrl-C`), time.Minute)
+		match, err := program.Await(&program.Stderr, regexp.MustCompile(`until Ctrl-C at (http://localhost:\d+/)`), time.Minute)
 		if err != nil {
 			return err
 		}

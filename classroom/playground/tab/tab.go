@@ -110,8 +110,10 @@ func (o *Order) run() {
 	if err != nil && o.Err() == nil {
 		cli.Warn(err)
 	}
+	if o.life.Err() != nil {
+		js.Global().Set("muted", false)
+	}
 	kill()
-	js.Global().Set("muted", false)
 }
 
 // The rest is what the programs call here, where there are no terminal, no files and no network.

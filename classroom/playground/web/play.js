@@ -12,17 +12,13 @@ const note = text => setText(byId('note'), text);
 
 on('picture', picture => {
 	const seconds = Math.round((picture.version - state.version) / 1000); // usually less than one
-	if (state.version && seconds > 5) note(`The browser stopped this tab for ${seconds} seconds. So groups may have removed members, which then join again.`);
 	if (byId('play').disabled) note(''); // Kafka was loading
+	else if (seconds > 5) note(`The browser stopped this tab for ${seconds} seconds. So groups may have removed members, which join again.`);
 	byId('play').disabled = false;
 	show(picture);
 	if (state.groups.some(group => group.name === wanted)) [state.group, wanted] = [wanted, null];
-	look();
 });
-on('problem', message => {
-	note('');
-	show(null, message);
-});
+on('problem', problem => show(null, problem));
 on('note', note);
 on('printed', text => {
 	const lines = text.split('\n').slice(-8).map(line => make('code', {}, visible(line, 200)));
@@ -85,13 +81,13 @@ function begin() {
 	setText(byId('progress'), `Step ${step + 1} of 10${done ? ': done ✓' : running ? ': watch …' : ''}`);
 	items.forEach((item, n) => setHidden(item, n !== step));
 }
-function look() {
+turn(0);
+on('picture', () => {
 	const [name, ...args] = todo[0] ?? [];
 	if (!name || !stages[name][1](...args)) return;
 	todo.shift();
 	begin();
-}
-turn(0);
+});
 on('note', () => running && turn(step)); // perhaps Kafka refuses something
 byId('steps').addEventListener('click', ({target}) => target.type === 'button' && !running && turn(step, true));
 byId('next').addEventListener('click', () => turn(step + 1));

@@ -32,7 +32,7 @@ func serve(t *testing.T, source source) string {
 func serveAt(t *testing.T, listener net.Listener, source source) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, listener, newHandler(source)) }()
+	go func() { ended <- answer(ctx, listener, newHandler(source)) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

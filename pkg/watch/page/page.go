@@ -89,9 +89,9 @@ func guard(next http.Handler, hosts []string) http.Handler {
 	})
 }
 
-// Serve answers requests until the context ends, and then closes the listener and all connections. An error
+// answer answers requests until the context ends, and then closes the listener and all connections. An error
 // is one of the listener.
-func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+func answer(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,
 		BaseContext:       func(net.Listener) context.Context { return ctx },

@@ -1,9 +1,11 @@
 package page
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
@@ -53,32 +55,35 @@ func (p *Place) public() bool {
 	return host != "localhost" && !net.ParseIP(host).IsLoopback()
 }
 
-// Watch watches the topic, and serves the page at this place until ctx ends. It prints the address of the page,
-// and opens the browser.
+// Watch watches the topic, and shows the page until ctx ends.
 func (p *Place) Watch(ctx context.Context, client *kgo.Client, topic string) error {
 	source, err := observer.Start(ctx, client, topic)
 	if err != nil {
 		return err
 	}
+	host, _, _ := net.SplitHostPort(p.Listen)
+	return p.Show(ctx, "topic "+topic, newHandler(source, cmp.Or(p.Host, "localhost"), cmp.Or(host, "localhost")))
+}
+
+// Show serves a page at this place until ctx ends. It prints the address, and opens the browser.
+func (p *Place) Show(ctx context.Context, what string, handler http.Handler) error {
 	listener, err := p.listen()
 	if err != nil {
 		return fmt.Errorf("cannot serve the page: %w", err)
 	}
-	address := listener.Addr().(*net.TCPAddr)
-	name := "localhost"
-	if p.Host != "" {
-		name = p.Host
-	}
-	url := fmt.Sprintf("http://%s/", net.JoinHostPort(name, strconv.Itoa(address.Port)))
-	cli.Say("topic %s is shown until Ctrl-C at %s", topic, url)
+	port := listener.Addr().(*net.TCPAddr).Port
+	url := fmt.Sprintf("http://%s/", net.JoinHostPort(cmp.Or(p.Host, "localhost"), strconv.Itoa(port)))
+	cli.Say("%s is shown until Ctrl-C at %s", what, url)
 	switch {
 	case p.public():
-		cli.Say("everybody who reaches port %d of this machine can read the messages", address.Port)
-	case p.NoOpen || !OpenBrowser(url):
-		cli.Say("from another machine:  ssh -L %d:localhost:%[1]d you@this-machine, then open this address", address.Port)
-		cli.Say("or without ssh:        start classroom/watch with --listen 0.0.0.0:%d --host this-machine", address.Port)
+		cli.Say("everybody who reaches port %d of this machine can read the messages", port)
+	case p.NoOpen || !openBrowser(url):
+		cli.Say("from another machine:  ssh -L %d:localhost:%[1]d you@this-machine, then open this address", port)
+		if pflag.Lookup("listen") != nil {
+			cli.Say("or without ssh:        start classroom/watch with --listen 0.0.0.0:%d --host this-machine", port)
+		}
 	}
-	return Serve(ctx, listener, newHandler(source, name, address.IP.String()))
+	return answer(ctx, listener, handler)
 }
 
 // listen listens at the address or, if that is not possible, at another port.
@@ -96,8 +101,8 @@ func (p *Place) listen() (net.Listener, error) {
 	return other, nil
 }
 
-// OpenBrowser opens the page in the browser of the desktop. It reports whether there is one.
-func OpenBrowser(url string) bool {
+// openBrowser opens the page in the browser of the desktop. It reports whether there is one.
+func openBrowser(url string) bool {
 	var command *exec.Cmd
 	switch {
 	case runtime.GOOS == "windows":
