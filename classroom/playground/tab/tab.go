@@ -40,7 +40,8 @@ var (
 // Main starts everything, and posts each picture.
 func Main() {
 	lock := map[string]string{"group.share.session.timeout.ms": fmt.Sprint(sessionTimeout.Milliseconds())}
-	Brokers = must(broker.Start(broker.Config{Topics: []string{topic}, Options: []kfake.Opt{kfake.BrokerConfigs(lock)}}))
+	config := broker.Config{Topics: []string{topic}, Options: []kfake.Opt{kfake.BrokerConfigs(lock)}}
+	Brokers = must(broker.Start(config))
 	source := must(observer.Start(context.Background(), must(Brokers.Client()), topic))
 	js.Global().Set("onmessage", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		o := new(Order)
@@ -80,7 +81,7 @@ func (o *Order) do() {
 	member := slices.IndexFunc(members, func(m *Order) bool { return m.Group == o.Group && m.Err() == nil })
 	switch {
 	case o.What == "send" && sent+count > mostMessages:
-		post("note", fmt.Sprintf("You have sent %s messages, and this tab keeps at most %s. Reload the page to start again.",
+		post("note", fmt.Sprintf("You have sent %s messages, and this tab keeps %s at most. Reload it to start again.",
 			cli.Count(sent), cli.Count(mostMessages)))
 	case o.What == "send":
 		sent += count

@@ -13,7 +13,8 @@ const note = text => setText(byId('note'), text);
 on('picture', picture => {
 	const seconds = Math.round((picture.version - state.version) / 1000); // usually less than one
 	if (byId('play').disabled) note(''); // Kafka was loading
-	else if (seconds > 5) note(`The browser stopped this tab for ${seconds} seconds. So groups may have removed members, which join again.`);
+	else if (seconds > 5) note(`The browser stopped this tab for ${seconds} seconds. ` +
+		'So groups may have removed their members, which then join again.');
 	byId('play').disabled = false;
 	show(picture);
 	if (state.groups.some(group => group.name === wanted)) [state.group, wanted] = [wanted, null];
@@ -41,15 +42,16 @@ byId('bar').addEventListener('change', ({target}) => {
 	if (target.name === 'program') target.form.querySelector('a').href = `${target.value}/main.go.txt`;
 });
 
-// The lesson. A step has stages, which stand in play.html, too. Each does something, and is over when the picture of the
-// observer shows that it has happened: by the button of the step, or by the bar.
+// The lesson. A step has stages, which stand in play.html, too. Each does something, and is over when the picture of
+// the observer shows that it has happened: by the button of the step, or by the bar.
 const ends = () => state.topic.partitions.map(partition => partition.end);
 const grown = () => ends().map((end, n) => end - (before[n] ?? 0)).filter(Boolean);
 const group = name => state.groups.find(group => group.name === name) ?? {members: [], commits: []};
 const held = name => group(name).members.map(member => member.partitions.length).sort((a, b) => b - a).join();
 const stop = name => group(name).members.forEach(() => act({what: 'stop', group: name}));
 const stages = {
-	send: [(count, program, lines) => act({what: 'send', count, program, lines}), count => grown().reduce((a, b) => a + b, 0) >= count],
+	send: [(count, program, lines) => act({what: 'send', count, program, lines}),
+		count => grown().reduce((a, b) => a + b, 0) >= count],
 	spread: [null, () => grown().length > 1],
 	together: [null, () => grown().length === 1],
 	hold: [(name, partitions, program, storeTime = '1') => { // no other group keeps its members
@@ -65,28 +67,24 @@ const stages = {
 };
 
 const items = [...byId('steps').children];
-let step, todo, running, before = []; // todo has the stages that are left; before has the ends when the last one began to send
+const all = n => items[n].dataset.stages?.split(';').map(stage => stage.trim().split(/\s+/)) ?? [];
+let step, todo, running, before = []; // the stages that are left, and the ends before the last messages
 
-function turn(n, run = false) {
-	[step, running] = [n, run];
-	todo = items[n].dataset.stages?.split(';').map(stage => stage.trim().split(/\s+/)) ?? [];
-	begin();
-}
-function begin() {
-	const [name, ...args] = todo[0] ?? [], done = !todo.length;
+// turn turns to a step, or to the next stage of it.
+function turn(n, run = false, left = all(n)) {
+	[step, todo, running] = [n, left, run && left.length > 0];
+	const [name, ...args] = todo[0] ?? [];
 	if (name === 'send') before = ends();
-	running &&= !done;
 	if (running) stages[name][0]?.(...args);
-	setAttribute(byId('lesson'), 'class', done ? 'done' : running ? 'running' : '');
-	setText(byId('progress'), `Step ${step + 1} of 10${done ? ': done ✓' : running ? ': watch …' : ''}`);
+	const [state, sentence] = running ? ['running', ': watch …'] : todo.length ? ['', ''] : ['done', ': done ✓'];
+	setAttribute(byId('lesson'), 'class', state);
+	setText(byId('progress'), `Step ${step + 1} of 10${sentence}`);
 	items.forEach((item, n) => setHidden(item, n !== step));
 }
 turn(0);
 on('picture', () => {
 	const [name, ...args] = todo[0] ?? [];
-	if (!name || !stages[name][1](...args)) return;
-	todo.shift();
-	begin();
+	if (name && stages[name][1](...args)) turn(step, running, todo.slice(1));
 });
 on('note', () => running && turn(step)); // perhaps Kafka refuses something
 byId('steps').addEventListener('click', ({target}) => target.type === 'button' && !running && turn(step, true));
