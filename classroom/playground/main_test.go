@@ -105,6 +105,7 @@ func open(t *testing.T, script, inWorker string) *browser.Tab {
 // A student does the lesson, and another one begins in its middle, which saves time. What a step shows is checked by the
 // page; here, what the programs have printed. In .ci/long, Firefox does all steps in one tab.
 func TestLesson(t *testing.T) {
+	t.Parallel()
 	printed := []string{
 		`partition \d+, offset 0`,
 		`assigned 16 of 16 partitions: 0-15 hello$`,
