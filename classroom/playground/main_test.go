@@ -120,8 +120,10 @@ func TestLesson(t *testing.T) {
 	}
 	lesson := func(t *testing.T, first, last int) {
 		t.Parallel()
+		began := time.Now()
 		page := open(t, "", "")
 		page.Wait(text("#connection"), "live")
+		t.Log("live after", time.Since(began).Round(time.Millisecond))
 		page.Shots(fmt.Sprintf("before-%d", first))
 		for range first - 1 {
 			page.Click("#next")
