@@ -26,8 +26,8 @@ import (
 )
 
 // programs are what runs in the tab: the programs of the sections, compiled from their main.go, so also with what a
-// student has changed there. The name, which play.html uses, is the folder, and what is changed in it as the tutorial
-// does, or by a flag. The changes are pairs: a text, and what replaces it.
+// student has changed there. The name, which play.html uses, is the folder. After a hyphen it says what is changed, as
+// the tutorial does it, or a flag. The changes are pairs: what stands in the text, and what replaces it.
 var programs = map[string][]string{
 	"producer":                     {},
 	"producer-five":                {`"key", ""`, `"key", "five"`},
