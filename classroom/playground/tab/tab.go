@@ -81,14 +81,14 @@ func (o *Order) do() {
 	member := slices.IndexFunc(members, func(m *Order) bool { return m.Group == o.Group && m.Err() == nil })
 	switch {
 	case o.What == "send" && sent+count > mostMessages:
-		post("note", fmt.Sprintf("You have sent %s messages, and this tab keeps %s at most. Reload it to start again.",
+		post("refused", fmt.Sprintf("You have sent %s messages, and this tab keeps %s at most. Reload to start again.",
 			cli.Count(sent), cli.Count(mostMessages)))
 	case o.What == "send":
 		sent += count
 		cli.Typing = count == 1 // then the producer prints the partition and the offset
 		o.run()
 	case o.What == "start" && len(members) == mostMembers:
-		post("note", fmt.Sprintf("%d members run, and this tab has no room for more. Stop some of them.", mostMembers))
+		post("refused", fmt.Sprintf("%d members run, and the tab has no room for more. Stop some of them.", mostMembers))
 	case o.What == "start":
 		members = append([]*Order{o}, members...)
 		o.run()

@@ -21,6 +21,7 @@ on('picture', picture => {
 });
 on('problem', problem => show(null, problem));
 on('note', note);
+on('refused', note);
 on('printed', text => {
 	const lines = text.split('\n').slice(-8).map(line => make('code', {}, visible(line, 200)));
 	byId('printed').replaceChildren(...[...byId('printed').children, ...lines].slice(-8));
@@ -76,8 +77,8 @@ function turn(n, run = false, left = all(n)) {
 	const [name, ...args] = todo[0] ?? [];
 	if (name === 'send') before = ends();
 	if (running) stages[name][0]?.(...args);
-	const [state, sentence] = running ? ['running', ': watch …'] : todo.length ? ['', ''] : ['done', ': done ✓'];
-	setAttribute(byId('lesson'), 'class', state);
+	const [look, sentence] = running ? ['running', ': watch …'] : todo.length ? ['', ''] : ['done', ': done ✓'];
+	setAttribute(byId('lesson'), 'class', look);
 	setText(byId('progress'), `Step ${step + 1} of 10${sentence}`);
 	items.forEach((item, n) => setHidden(item, n !== step));
 }
@@ -86,7 +87,7 @@ on('picture', () => {
 	const [name, ...args] = todo[0] ?? [];
 	if (name && stages[name][1](...args)) turn(step, running, todo.slice(1));
 });
-on('note', () => running && turn(step)); // perhaps Kafka refuses something
+on('refused', () => running && turn(step));
 byId('steps').addEventListener('click', ({target}) => target.type === 'button' && !running && turn(step, true));
 byId('next').addEventListener('click', () => turn(step + 1));
 byId('back').addEventListener('click', () => turn(step - 1));
