@@ -88,7 +88,7 @@ func (o *Order) do() {
 		cli.Typing = count == 1 // then the producer prints the partition and the offset
 		o.run()
 	case o.What == "start" && len(members) == mostMembers:
-		post("refused", fmt.Sprintf("%d members run, and the tab has no room for more. Stop some of them.", mostMembers))
+		post("refused", fmt.Sprintf("%d members run: this tab has room for no more. Stop some of them.", mostMembers))
 	case o.What == "start":
 		members = append([]*Order{o}, members...)
 		o.run()
