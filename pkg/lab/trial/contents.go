@@ -51,7 +51,7 @@ func (r *run) readContents() {
 			continue
 		}
 		findings.Sent++
-		if r.until(2*time.Second, func() bool { return r.progress(0).lines-lines >= fewest || r.progress(0).times-prints >= 2 }) {
+		if r.until(r.limits.odd, func() bool { return r.progress(0).lines-lines >= fewest || r.progress(0).times-prints >= 2 }) {
 			findings.Arrived++
 		} else {
 			findings.Lost = append(findings.Lost, Finding{LostContent, name, message.Partition, message.Offset, "no line was printed for it, and the next message was"})

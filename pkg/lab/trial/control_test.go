@@ -30,7 +30,7 @@ import (
 // The programs below are judged in these tests. One of each kind is correct, and each of the others has
 // one mistake. The trial that is meant for the mistake must find it.
 func TestMain(m *testing.M) {
-	flag.Set("test.parallel", "12") // most of the time each test waits
+	flag.Set("test.parallel", "32") // most of the time each test waits
 	testscript.Main(m, map[string]func(){"judged": judged})
 }
 
@@ -61,6 +61,7 @@ func connect() ([]kgo.Opt, error) {
 		kgo.SeedBrokers(strings.Split(os.Getenv("KAFKA_BROKERS"), ",")...),
 		kgo.DialTLSConfig(security),
 		kgo.MetadataMinAge(100 * time.Millisecond),
+		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }),
 		kgo.AlwaysRetryEOF(), // also when a connection breaks before its first answer
 	}, err
 }
@@ -79,7 +80,7 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 	case "another topic":
 		topic = "client60"
 	case "starts slowly":
-		time.Sleep(2 * time.Second)
+		time.Sleep(1500 * time.Millisecond)
 	}
 	reset := kgo.NewOffset().AtStart()
 	if mistake == "never commits" || mistake == "begins at the end" {
@@ -149,7 +150,7 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 				continue
 			}
 			if mistake == "slow" {
-				time.Sleep(200 * time.Millisecond)
+				time.Sleep(100 * time.Millisecond)
 			}
 			last = message
 			mu.Lock()
@@ -203,7 +204,7 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 
 // consumeInTransactions commits its offsets in transactions, as a program does that reads, processes and writes.
 func consumeInTransactions(ctx context.Context, options []kgo.Opt) error {
-	session, err := kgo.NewGroupTransactSession(append(options, kgo.TransactionalID(fmt.Sprint("judged-", os.Getpid())), kgo.TransactionTimeout(5*time.Second),
+	session, err := kgo.NewGroupTransactSession(append(options, kgo.TransactionalID(fmt.Sprint("judged-", os.Getpid())), kgo.TransactionTimeout(2*time.Second),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
 	if err != nil {
 		return err
@@ -278,9 +279,9 @@ func newStore(mistake string) *store {
 
 func (s *store) add(message *kgo.Record) {
 	if text := string(message.Value); s.all || !strings.Contains(s.text, text) {
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(time.Millisecond)
 		fmt.Fprintln(s.file, text)
-		time.Sleep(8 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 		fmt.Println(text)
 	}
 }
@@ -291,7 +292,7 @@ func produce(ctx context.Context, topic, mistake string) error {
 		return err
 	}
 	if mistake == "starts slowly" {
-		time.Sleep(2 * time.Second)
+		time.Sleep(1500 * time.Millisecond)
 	}
 	if mistake == "transactions" {
 		return produceInTransactions(append(options, kgo.DefaultProduceTopic(topic)))
@@ -303,7 +304,7 @@ func produce(ctx context.Context, topic, mistake string) error {
 	case "old, not idempotent": // it names topics, and not their IDs
 		options = append(options, kgo.DisableIdempotentWrite(), kgo.MaxVersions(kversion.V3_0_0()))
 	case "does not flush":
-		options = append(options, kgo.ProducerLinger(time.Second))
+		options = append(options, kgo.ProducerLinger(500*time.Millisecond))
 	}
 	client, err := kgo.NewClient(options...)
 	if err != nil {
@@ -352,16 +353,16 @@ func produce(ctx context.Context, topic, mistake string) error {
 		}
 		last = record
 		if mistake == "slow" {
-			time.Sleep(200 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond)
 		}
 		if mistake == "swaps" && number == 60 {
 			held = record
 			continue
 		}
-		if mistake == "reports too early" { // ten lines before it sends them
+		if mistake == "reports too early" { // five lines before it sends them
 			fmt.Println("sent", text)
 			waiting = append(waiting, record)
-			if len(waiting) <= 10 {
+			if len(waiting) <= 5 {
 				continue
 			}
 			record, waiting = waiting[0], waiting[1:]
@@ -382,7 +383,7 @@ func produce(ctx context.Context, topic, mistake string) error {
 }
 
 // quick are limits for a program that does not need long.
-var quick = limits{start: 30 * time.Second, patience: 6 * time.Second, end: 5 * time.Second, away: 500 * time.Millisecond, feed: 20 * time.Second}
+var quick = limits{start: 30 * time.Second, patience: 6 * time.Second, end: 5 * time.Second, odd: 500 * time.Millisecond, away: 500 * time.Millisecond, feed: 20 * time.Second}
 
 // judge performs trials with a program that has a mistake. Without names, it performs all.
 func judge(t *testing.T, role, mistake string, limits limits, names ...string) []Result {
@@ -428,7 +429,7 @@ func TestSlow(t *testing.T) {
 		t.Run(role, func(t *testing.T) {
 			t.Parallel()
 			limits := quick
-			limits.feed = 8 * time.Second
+			limits.feed = 4 * time.Second
 			results := judge(t, role, "slow", limits, strings.Fields(trials)...)
 			for _, r := range results {
 				if r.Status != OK || r.Sent < 20 || r.Sent > 200 || r.Seconds > 60 {
@@ -597,17 +598,16 @@ func TestHelpfulAnswers(t *testing.T) {
 			}
 		}
 	})
-	t.Run("starts slowly", func(t *testing.T) {
-		t.Parallel()
-		if r := judge(t, "consumer", "starts slowly", quick, "start")[0]; r.Status != OK {
-			t.Errorf("%s: %s", r.Status, r.Why)
-		}
-		impatient := quick
-		impatient.patience = time.Second
-		if r := judge(t, "producer", "starts slowly", impatient, "all")[0]; r.Status != OK {
-			t.Errorf("%s: %s", r.Status, r.Why)
-		}
-	})
+	for role, trial := range map[string]string{"consumer": "start", "producer": "all"} {
+		t.Run(role+" starts slowly", func(t *testing.T) {
+			t.Parallel()
+			impatient := quick
+			impatient.patience = time.Second
+			if r := judge(t, role, "starts slowly", impatient, trial)[0]; r.Status != OK {
+				t.Errorf("%s: %s", r.Status, r.Why)
+			}
+		})
+	}
 	t.Run("reports nothing", func(t *testing.T) {
 		t.Parallel()
 		r := judge(t, "producer", "reports nothing", quick, "stop")[0]

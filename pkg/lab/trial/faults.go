@@ -129,7 +129,7 @@ func expired(r *run) {
 	r.load()
 }
 
-// brokerDied kills the coordinator of the group. The other brokers lead its partitions.
+// brokerDied kills the coordinator of the group.
 func brokerDied(r *run) {
 	r.lost = r.kafka.Kfake().CoordinatorFor(r.kafka.groupName())
 	r.must(r.kafka.kill(r.lost))
@@ -255,9 +255,12 @@ func (k *kafka) remove(ctx context.Context, ids []string) error {
 	return err
 }
 
-// kill kills a broker, as a crash does: the others lead its partitions.
+// kill kills a broker, as a crash does: the others lead its partitions, and one of them coordinates the group.
 func (k *kafka) kill(broker int32) error {
 	err := k.Kill(broker)
+	for k.Kfake().CoordinatorFor(k.groupName()) == broker {
+		k.Kfake().RehashCoordinators()
+	}
 	for partition := range int32(partitions) {
 		if k.Kfake().LeaderFor(Topic, partition) == broker {
 			err = errors.Join(err, k.Kfake().MoveTopicPartition(Topic, partition, (broker+1)%int32(len(k.Brokers()))))

@@ -156,7 +156,7 @@ func (r *run) lastLines(w *worker) string {
 
 // more waits until the program has printed n more messages, or for some time.
 func (r *run) more(n int) {
-	want := r.progress(0).printed + r.atMost(n, 8*time.Second)
+	want := r.progress(0).printed + r.atMost(n, r.limits.feed/2)
 	r.until(r.patience(), func() bool { return r.progress(0).printed >= want })
 }
 
