@@ -7,6 +7,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -90,10 +91,11 @@ func newPlayer(ctx context.Context, out io.Writer, dir string, found *settings.S
 		return nil, err
 	}
 	fmt.Fprintln(out, "Compiling what the programs share ...")
-	compile := exec.CommandContext(ctx, "go", "build", "./consumergroup/share", "./classroom/cluster")
+	// go build would link, too. "go run" does that again.
+	compile := exec.CommandContext(ctx, "go", "list", "-export", "-deps", "-f", `{{""}}`, "./consumergroup/share", "./classroom/cluster")
 	compile.Dir = p.root
 	if out, err := compile.CombinedOutput(); err != nil {
-		return nil, errors.Join(ctx.Err(), fmt.Errorf("go build: %w: %s", err, out))
+		return nil, errors.Join(ctx.Err(), fmt.Errorf("go list: %w: %s", err, bytes.TrimSpace(out)))
 	}
 	if found == nil {
 		return p, nil
