@@ -14,6 +14,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cluster"
@@ -62,6 +63,10 @@ func startEmbedded(config broker.Config, secure bool) (e environment, err error)
 	if secure {
 		config.CA = e.ca
 	}
+	// By default a member notices changes only with its next heartbeat, after five seconds.
+	config.Options = append(config.Options, kfake.BrokerConfigs(map[string]string{
+		"group.share.heartbeat.interval.ms": "200", "group.consumer.heartbeat.interval.ms": "200",
+	}))
 	e.embedded, err = broker.Start(config)
 	if err == nil {
 		e.brokers = e.embedded.Brokers()
