@@ -47,6 +47,7 @@ func produce(ctx context.Context, args []string) error {
 		kgo.DefaultProduceTopic(topic),
 		kgo.RequiredAcks(kgo.AllISRAcks()),                // acks=all: all copies that are in sync
 		kgo.RecordDeliveryTimeout(2*time.Minute),          // delivery.timeout.ms
+		kgo.MetadataMinAge(250*time.Millisecond),          // retry.backoff.ms, to find new leaders
 		kgo.MaxBufferedBytes(32<<20),                      // buffer.memory: 32 MB may wait
 		kgo.ProducerBatchCompression(kgo.NoCompression()), // compression.type=none
 		// batch.size: without a key, 1 MB goes to one partition, and the next 1 MB to another one.
