@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { testbed.Main(m, "cluster", main) }
 
 // The scripts use a real producer and a real consumer, too.
 func TestScripts(t *testing.T) {
-	testbed.Build(t, "tkafka/producer", "tkafka/consumer")
+	testbed.Build(t, "tkafka/producer", "tkafka/consumergroup/consumer")
 	testbed.Run(t)
 }
 

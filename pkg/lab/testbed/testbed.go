@@ -110,7 +110,7 @@ func Main(m *testing.M, name string, main func()) {
 func Build(t *testing.T, programs ...string) {
 	t.Helper()
 	bin := t.TempDir()
-	if out, err := exec.Command("go", append([]string{"build", "-o", bin}, programs...)...).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", append([]string{"build", "-ldflags=-w", "-o", bin}, programs...)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	os.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH")) // not t.Setenv: the scripts run in parallel
