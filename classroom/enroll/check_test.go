@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,7 +20,8 @@ import (
 // ready makes a class, with topics and rights, on an embedded cluster.
 func ready(t *testing.T, students ...string) (*broker.Cluster, *checker) {
 	t.Helper()
-	t.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword)
+	t.Parallel()
+	os.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword) // not t.Setenv: the tests run in parallel
 	o := &options{class: class(t.TempDir()), students: students, nodes: []string{"kafka-1"}, lifetime: day}
 	kafka, err := startEmbedded(o.class, students)
 	if err != nil {
@@ -56,6 +58,7 @@ func answerNothing(kafka *broker.Cluster, key int16, as func() bool) {
 
 // The check begins when each broker has opened its replicas and knows the rights.
 func TestCheckWaitsForBrokers(t *testing.T) {
+	t.Parallel()
 	for name, key := range map[string]int16{"replicas": kmsg.DescribeLogDirs.Int16(), "rights": kmsg.DescribeACLs.Int16()} {
 		t.Run(name, func(t *testing.T) {
 			kafka, c := ready(t, "client1", "client2")

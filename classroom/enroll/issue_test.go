@@ -106,7 +106,8 @@ func TestStudentsAreTheFolders(t *testing.T) {
 
 // If issue was killed at any point, it can be run again. Complete files do not change.
 func TestIssueAfterKill(t *testing.T) {
-	t.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword)
+	t.Parallel()
+	os.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword)
 	dir := filepath.Join(t.TempDir(), "creds")
 	issue := func() *exec.Cmd { return exec.Command("enroll", "issue", "--zip", "--out", dir, "--students", "60") }
 	complete := make(map[string]string)

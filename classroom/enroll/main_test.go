@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -26,6 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "8") // most of the time each test waits
 	testscript.Main(m, map[string]func(){"enroll": main})
 }
 
@@ -35,6 +37,7 @@ var realAdmin = os.Getenv("TKAFKA_TEST_AUTH")
 // The scripts run on an embedded cluster. If TKAFKA_TEST_AUTH names the admin's folder of a class, they
 // run on the cluster of that class, with students of their own. They need its authority, too.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	if realAdmin != "" && !filepath.IsAbs(realAdmin) {
 		realAdmin, _ = filepath.Abs(filepath.Join("..", "..", realAdmin))
 	}
