@@ -239,4 +239,7 @@ func TestConnection(t *testing.T) {
 }
 
 // axe-core finds no violation.
-func TestAccessible(t *testing.T) { open(t, scene(16, 9, 1200)).Accessible(t) }
+func TestAccessible(t *testing.T) {
+	t.Parallel()
+	open(t, scene(16, 9, 1200)).Accessible(t)
+}
