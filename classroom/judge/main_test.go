@@ -161,8 +161,8 @@ func TestReadme(t *testing.T) {
 // credentials in ./auth, whatever is in the user's folder.
 func TestAsTyped(t *testing.T) {
 	t.Parallel()
-	text, problems := run(t, 0, "consumer", "--only", "stop", "--", "go", "run", "../../consumergroup/consumer", "judge", "my_group", "--auth", "./auth")
-	for _, part := range []string{"consumer: go run ../../consumergroup/consumer judge my_group", "\nstop         ok ", "\nverdict: exactly once seen (printed lines, seed "} {
+	text, problems := run(t, 0, "consumer", "--only", "start", "--", "go", "run", "../../consumergroup/consumer", "judge", "my_group", "--auth", "./auth")
+	for _, part := range []string{"consumer: go run ../../consumergroup/consumer judge my_group", "\nstart        ok ", "\nverdict: exactly once seen (printed lines, seed "} {
 		if !strings.Contains(text, part) {
 			t.Errorf("%q is missing in\n%s", part, text)
 		}
