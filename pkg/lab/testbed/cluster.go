@@ -1,9 +1,7 @@
 package testbed
 
 import (
-	"crypto/tls"
-	"encoding/binary"
-	"io"
+	"errors"
 	"net"
 	"net/http"
 	"slices"
@@ -141,48 +139,22 @@ func (s *state) fault(args []string) {
 }
 
 func (s *state) listen(args []string) {
+	if len(args) > 1 && args[1] == "controller" {
+		controller, err := broker.Start(broker.Config{CA: s.ca, Ports: []int{0}})
+		s.ts.Check(err)
+		s.ts.Defer(controller.Close)
+		s.ts.Setenv(args[0], controller.Brokers()[0])
+		controller.Kfake().ControlKey(-1, func(request kmsg.Request) (kmsg.Response, error, bool) {
+			controller.Kfake().KeepControl()
+			return nil, errors.New("the connection is closed"), request.Key() != kmsg.ApiVersions.Int16()
+		})
+		return
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	s.ts.Check(err)
 	s.ts.Defer(func() { listener.Close() })
 	s.ts.Setenv(args[0], listener.Addr().String())
-	switch {
-	case len(args) == 1:
-		return
-	case args[1] == "http":
+	if len(args) > 1 {
 		go http.Serve(listener, nil)
-		return
-	}
-	identity, err := s.ca.Broker("controller", "localhost", "127.0.0.1")
-	s.ts.Check(err)
-	secure := tls.NewListener(listener, s.ca.MutualTLS(identity))
-	go func() {
-		for {
-			client, err := secure.Accept()
-			if err != nil {
-				return
-			}
-			go control(client)
-		}
-	}()
-}
-
-// control does what the port of a KRaft controller does: it answers the request for versions, which lists no
-// request of a client, and closes the connection at the next request.
-func control(client net.Conn) {
-	defer client.Close()
-	for {
-		var size uint32
-		if binary.Read(client, binary.BigEndian, &size) != nil {
-			return
-		}
-		request := make([]byte, size)
-		if _, err := io.ReadFull(client, request); err != nil || binary.BigEndian.Uint16(request) != uint16(kmsg.ApiVersions) {
-			return
-		}
-		answer := kmsg.NewPtrApiVersionsResponse()
-		answer.SetVersion(int16(binary.BigEndian.Uint16(request[2:])))
-		answer.ApiKeys = []kmsg.ApiVersionsResponseApiKey{{ApiKey: kmsg.ApiVersions.Int16(), MaxVersion: 3}}
-		body := answer.AppendTo(request[4:8:8]) // the number of the request, and the answer
-		client.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...))
 	}
 }
