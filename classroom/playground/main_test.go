@@ -164,8 +164,7 @@ func TestPictures(t *testing.T) {
 }
 
 // The bar does what its buttons are called, and refuses too much with a sentence. Meanwhile, the page answers.
-func TestBar(t *testing.T) {
-	t.Parallel()
+func TestBar(t *testing.T) { // alone, because it measures how soon the page answers
 	page := open(t, "", "")
 	page.Wait(text("#connection"), "live")
 	set := func(form, name, value string) {
