@@ -20,7 +20,6 @@ import (
 // ready makes a class, with topics and rights, on an embedded cluster.
 func ready(t *testing.T, students ...string) (*broker.Cluster, *checker) {
 	t.Helper()
-	t.Parallel()
 	os.Setenv("KAFKA_KEYSTORE_PASSWORD", settings.DefaultPassword) // not t.Setenv: the tests run in parallel
 	o := &options{class: class(t.TempDir()), students: students, nodes: []string{"kafka-1"}, lifetime: day}
 	kafka, err := startEmbedded(o.class, students)
@@ -80,6 +79,7 @@ func TestCheckWaitsForBrokers(t *testing.T) {
 
 // The check stops waiting for a broker that makes no progress, and reports it.
 func TestCheckReportsBroker(t *testing.T) {
+	t.Parallel()
 	kafka, c := ready(t, "client1")
 	c.patience = 100 * time.Millisecond
 	if err := kafka.Kill(1); err != nil {
@@ -97,7 +97,7 @@ func TestCheckReportsBroker(t *testing.T) {
 }
 
 // A check that is stopped while students join groups fails, and leaves no group.
-func TestCheckStopped(t *testing.T) {
+func TestCheckStopped(t *testing.T) { // alone, because it measures how soon the check ends
 	kafka, c := ready(t, "client1", "client2", "client3")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -117,6 +117,7 @@ func TestCheckStopped(t *testing.T) {
 
 // The check deletes its own message, but never a student's. Behind a student's message it stays.
 func TestCheckKeepsMessages(t *testing.T) {
+	t.Parallel()
 	kafka, c := ready(t, "client1", "client2")
 	client, err := kafka.Client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {

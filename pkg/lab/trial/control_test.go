@@ -30,7 +30,7 @@ import (
 // The programs below are judged in these tests. One of each kind is correct, and each of the others has
 // one mistake. The trial that is meant for the mistake must find it.
 func TestMain(m *testing.M) {
-	flag.Set("test.parallel", "16") // most of the time each test waits
+	flag.Set("test.parallel", "12") // most of the time each test waits
 	testscript.Main(m, map[string]func(){"judged": judged})
 }
 
@@ -204,7 +204,7 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 
 // consumeInTransactions commits its offsets in transactions, as a program does that reads, processes and writes.
 func consumeInTransactions(ctx context.Context, options []kgo.Opt) error {
-	session, err := kgo.NewGroupTransactSession(append(options, kgo.TransactionalID(fmt.Sprint("judged-", os.Getpid())), kgo.TransactionTimeout(2*time.Second),
+	session, err := kgo.NewGroupTransactSession(append(options, kgo.TransactionalID(fmt.Sprint("judged-", os.Getpid())), kgo.TransactionTimeout(4*time.Second),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
 	if err != nil {
 		return err
@@ -279,9 +279,9 @@ func newStore(mistake string) *store {
 
 func (s *store) add(message *kgo.Record) {
 	if text := string(message.Value); s.all || !strings.Contains(s.text, text) {
-		time.Sleep(time.Millisecond)
+		time.Sleep(2 * time.Millisecond)
 		fmt.Fprintln(s.file, text)
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(8 * time.Millisecond)
 		fmt.Println(text)
 	}
 }
@@ -429,7 +429,7 @@ func TestSlow(t *testing.T) {
 		t.Run(role, func(t *testing.T) {
 			t.Parallel()
 			limits := quick
-			limits.feed = 4 * time.Second
+			limits.feed = 6 * time.Second
 			results := judge(t, role, "slow", limits, strings.Fields(trials)...)
 			for _, r := range results {
 				if r.Status != OK || r.Sent < 20 || r.Sent > 200 || r.Seconds > 60 {
