@@ -46,7 +46,7 @@ var (
 
 // Main runs the tests of a package, ends the browser, and returns the status of the tests.
 func Main(m *testing.M) int {
-	flag.Set("test.parallel", "8") // a tab waits most of the time
+	flag.Set("test.parallel", "4") // a tab waits most of the time
 	defer func() { stop() }()
 	return m.Run()
 }
