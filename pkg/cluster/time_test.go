@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"tkafka/pkg/cli"
 	"tkafka/pkg/cluster"
 	"tkafka/pkg/group"
 )
@@ -90,8 +91,9 @@ func (l *lab) client(options ...kgo.Opt) *kgo.Client {
 
 // member returns a member of a group, when it has received the message that it sends.
 func (l *lab) member() *kgo.Client {
-	client := l.client(kgo.ConsumeTopics("t"), kgo.ConsumerGroup("g"), kgo.BlockRebalanceOnPoll(),
-		kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	client := l.client(kgo.ConsumeTopics("t"), kgo.ConsumerGroup("g"), kgo.BlockRebalanceOnPoll(), kgo.AutoCommitMarks(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.OnPartitionsRevoked(group.Revoke), kgo.OnPartitionsLost(group.Lost))
 	err := client.ProduceSync(l.t.Context(), &kgo.Record{Topic: "t"}).FirstErr()
 	if err = errors.Join(err, client.PollFetches(l.t.Context()).Err()); err != nil {
 		l.t.Fatal(err)
@@ -118,7 +120,8 @@ func TestSilent(t *testing.T) {
 		}))
 		defer client.Close()
 		began := time.Now()
-		if err := cluster.Check(t.Context(), client, "t"); err == nil || !strings.Contains(err.Error(), ": no answer") || time.Since(began) > 5*time.Second {
+		err := cluster.Check(t.Context(), client, "t")
+		if err == nil || !strings.Contains(err.Error(), ": no answer") || !strings.HasPrefix(cli.HintOf(err), "check the address") || time.Since(began) > 5*time.Second {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 	})
@@ -144,7 +147,27 @@ func TestNoCommit(t *testing.T) {
 	})
 }
 
-// The topic of a member is deleted. That ends it soon.
+// The group has removed a member, and its commit is the first to notice it. It prints that messages come again.
+func TestRemoved(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		client := l.member()
+		defer client.CloseAllowingRebalance()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := client.ProduceSync(ctx, &kgo.Record{Topic: "t"}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		client.MarkCommitRecords(client.PollFetches(ctx).Records()...)
+		l.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.UnknownMemberID, Count: 2})
+		client.AllowRebalance()
+		client.PollFetches(ctx)
+		if text := l.printed(); !strings.Contains(text, "messages since the last commit come again: the group continues without this member") {
+			t.Errorf("it printed %q", text)
+		}
+	})
+}
+
+// The topic of a member is deleted. That ends it soon, and it does not announce that messages come again.
 func TestDeleted(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		client := l.member()
@@ -159,8 +182,8 @@ func TestDeleted(t *testing.T) {
 			client.AllowRebalance()
 			err = cluster.Fatal(ctx, client.PollFetches(ctx))
 		}
-		if !strings.Contains(err.Error(), "topic t was deleted") {
-			t.Error(err)
+		if !strings.Contains(err.Error(), "topic t was deleted") || strings.Contains(l.printed(), "again") {
+			t.Errorf("%v; it printed %s", err, l.printed())
 		}
 	})
 }
@@ -180,7 +203,7 @@ func TestWaiting(t *testing.T) {
 			t.Errorf("too early, it printed %s", text)
 		}
 		time.Sleep(2 * time.Second)
-		if text := l.printed(); strings.Count(text, "waiting for the other members of the group") != 1 {
+		if text := l.printed(); strings.Count(text, "waiting for the other members of the group; if one was killed, this takes up to 45 s") != 1 {
 			t.Errorf("it printed %q", text)
 		}
 	})
