@@ -109,7 +109,8 @@ func checkTopic(client *kgo.Client, name string, topics []kmsg.MetadataResponseT
 		need, right = kmsg.ACLOperationWrite, "write to"
 	}
 	var names []string
-	for _, topic := range topics { // those that these credentials may see
+	// Apache Kafka names only those that these credentials may see, so that nobody can find names by trying.
+	for _, topic := range topics {
 		rights, err := topic.AuthorizedOperations, kerr.ErrorForCode(topic.ErrorCode)
 		switch {
 		case *topic.Topic != name:

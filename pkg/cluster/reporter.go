@@ -27,8 +27,7 @@ type reporter struct {
 	mu      sync.Mutex
 	away    map[int32]bool // the brokers that are unreachable, by ID
 	waiting *time.Timer    // for the other members of the group
-	fetched map[int32]bool // the brokers that have answered the member of a share group, by ID
-	joined  bool           // the share group
+	fetched map[int32]bool // the brokers that have answered the member of a share group, by ID; nil when it has joined
 }
 
 // OnNewClient is called when the client exists.
@@ -95,10 +94,12 @@ func (r *reporter) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, request kgo
 	}
 	// The brokers of a new share group find the end of a partition with the first request for messages. The client
 	// asks them in turn: all have answered when one does it again.
-	if key == kmsg.ShareFetch.Int16() && !r.joined {
-		if r.joined = r.fetched[broker.NodeID]; r.joined {
-			cli.Say("joined share group %s", r.client.OptValue(kgo.ShareGroup))
+	if key == kmsg.ShareFetch.Int16() && r.fetched != nil {
+		if !r.fetched[broker.NodeID] {
+			r.fetched[broker.NodeID] = true
+			return
 		}
-		r.fetched[broker.NodeID] = true
+		r.fetched = nil
+		cli.Say("joined share group %s", r.client.OptValue(kgo.ShareGroup))
 	}
 }
