@@ -96,14 +96,15 @@ func writeMain(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := bytes.NewBufferString("package main\n")
+	program := bytes.NewBufferString("package main\nimport \"time\"\n")
 	for _, part := range parsed.Decls {
 		text := example[positions.Position(part.Pos()).Offset:positions.Position(part.End()).Offset]
 		if function, ok := part.(*ast.FuncDecl); !ok || function.Name.Name == "Example_groupMember" {
 			program.Write(append(text, '\n'))
 		}
 	}
-	changes := strings.NewReplacer("tkafka/pkg/tlsconf", "assignment/tlsconf", "func Example_groupMember", "func main", "for processed < 3 {", "for {", `= "client60"`, "= os.Args[1]")
+	changes := strings.NewReplacer("tkafka/pkg/tlsconf", "assignment/tlsconf", "func Example_groupMember", "func main", "for processed < 3 {", "for {", `= "client60"`, "= os.Args[1]",
+		"kgo.ConsumerGroup(", "kgo.HeartbeatInterval(500*time.Millisecond), kgo.ConsumerGroup(") // by default, a rebalance takes up to 3 s
 	if err := os.WriteFile(path, []byte(changes.Replace(program.String())), 0o600); err != nil {
 		t.Fatal(err)
 	}

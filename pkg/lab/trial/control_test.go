@@ -204,7 +204,7 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 
 // consumeInTransactions commits its offsets in transactions, as a program does that reads, processes and writes.
 func consumeInTransactions(ctx context.Context, options []kgo.Opt) error {
-	session, err := kgo.NewGroupTransactSession(append(options, kgo.TransactionalID(fmt.Sprint("judged-", os.Getpid())), kgo.TransactionTimeout(4*time.Second),
+	session, err := kgo.NewGroupTransactSession(append(options, kgo.TransactionalID(fmt.Sprint("judged-", os.Getpid())), kgo.TransactionTimeout(2*time.Second),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
 	if err != nil {
 		return err
@@ -279,9 +279,8 @@ func newStore(mistake string) *store {
 
 func (s *store) add(message *kgo.Record) {
 	if text := string(message.Value); s.all || !strings.Contains(s.text, text) {
-		time.Sleep(2 * time.Millisecond)
 		fmt.Fprintln(s.file, text)
-		time.Sleep(8 * time.Millisecond)
+		time.Sleep(3 * time.Millisecond)
 		fmt.Println(text)
 	}
 }
@@ -429,7 +428,7 @@ func TestSlow(t *testing.T) {
 		t.Run(role, func(t *testing.T) {
 			t.Parallel()
 			limits := quick
-			limits.feed = 6 * time.Second
+			limits.feed = 4 * time.Second
 			results := judge(t, role, "slow", limits, strings.Fields(trials)...)
 			for _, r := range results {
 				if r.Status != OK || r.Sent < 20 || r.Sent > 200 || r.Seconds > 60 {
@@ -476,7 +475,11 @@ func TestMistakes(t *testing.T) {
 			if test.mistake == "random keys" {
 				names = append(names, "all") // to compare the keys
 			}
-			results := judge(t, test.role, test.mistake, quick, names...)
+			limits := quick
+			if test.mistake == "never commits" { // the judge waits so long for a commit
+				limits.end = 2 * time.Second
+			}
+			results := judge(t, test.role, test.mistake, limits, names...)
 			r := results[len(results)-1]
 			found := slices.Concat(r.Lost, r.Twice, r.OutOfOrder)
 			if r.Status != Failed || r.Why != "" || len(found) == 0 || len(r.Meanings) == 0 || r.Section == "" {

@@ -50,7 +50,8 @@ func openKafka(auth string) (*kafka, error) {
 	k := &kafka{Cluster: own, auth: auth}
 	byName := kversion.Stable()
 	byName.SetMaxKeyVersion(kmsg.Produce.Int16(), 12) // see answersLost
-	k.client, err = own.Client(kgo.SoftwareNameAndVersion(ownName, "1"), kgo.MaxVersions(byName), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	k.client, err = own.Client(kgo.SoftwareNameAndVersion(ownName, "1"), kgo.MaxVersions(byName), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.MetadataMinAge(100*time.Millisecond)) // so after a fault messages soon come again
 	if err == nil {
 		err = ca.WriteFolder(auth, Topic, own.Brokers())
 	}
