@@ -119,7 +119,7 @@ func (r *run) writeContents() {
 		}
 		lines = append(lines, line)
 		w.Type(line + end)
-		limit := time.Second // it may wait for more lines
+		limit := r.limits.odd / 2 // it may wait for more lines
 		if i == 0 {
 			limit = r.limits.patience
 		}
