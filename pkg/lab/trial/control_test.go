@@ -303,7 +303,7 @@ func produce(ctx context.Context, topic, mistake string) error {
 	case "old, not idempotent": // it names topics, and not their IDs
 		options = append(options, kgo.DisableIdempotentWrite(), kgo.MaxVersions(kversion.V3_0_0()))
 	case "does not flush":
-		options = append(options, kgo.ProducerLinger(500*time.Millisecond))
+		options = append(options, kgo.ProducerLinger(2*time.Second))
 	}
 	client, err := kgo.NewClient(options...)
 	if err != nil {
@@ -476,8 +476,11 @@ func TestMistakes(t *testing.T) {
 				names = append(names, "all") // to compare the keys
 			}
 			limits := quick
-			if test.mistake == "never commits" { // the judge waits so long for a commit
+			switch test.mistake {
+			case "never commits": // the judge waits so long for a commit
 				limits.end = 2 * time.Second
+			case "does not flush": // it has few messages in this time, because each waits for others
+				limits.feed = 4 * time.Second
 			}
 			results := judge(t, test.role, test.mistake, limits, names...)
 			r := results[len(results)-1]
