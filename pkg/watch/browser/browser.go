@@ -35,7 +35,8 @@ var (
 				continue
 			}
 			ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
-				chromedp.NoSandbox, chromedp.Flag("hide-scrollbars", true), chromedp.WSURLReadTimeout(time.Minute))...)
+				chromedp.NoSandbox, chromedp.Flag("hide-scrollbars", true), chromedp.WSURLReadTimeout(time.Minute),
+				chromedp.Flag("js-flags", "--liftoff-only"))...) // no second compiler of WebAssembly: a test is too short for it
 			stop = cancel
 			ctx, _ = chromedp.NewContext(ctx)
 			return ctx, chromedp.Do(ctx)
