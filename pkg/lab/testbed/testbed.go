@@ -99,7 +99,7 @@ const timeout = 60 * time.Second
 
 // Main runs the tests of a program. Scripts start the program by this name.
 func Main(m *testing.M, name string, main func()) {
-	flag.Set("test.parallel", "8") // most of the time each script waits
+	flag.Set("test.parallel", "16") // most of the time each script waits
 	testscript.Main(m, map[string]func(){name: main})
 }
 
