@@ -154,16 +154,20 @@ func Pause(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// WithHint adds to an error what the user can do about it, with the command to type. The error of another
-// package can have a hint, too: a method Hint() string. The first hint in a chain of errors counts.
+// Hinted is an error with a hint. The first hint in a chain of errors counts. A package such as tlsconf has its own.
+type Hinted interface {
+	error
+	Hint() string
+}
+
+// WithHint adds to an error what the user can do about it, with the command to type.
 func WithHint(err error, format string, args ...any) error {
 	return &hinted{err, fmt.Sprintf(format, args...)}
 }
 
 // HintOf returns the hint of an error, or "".
 func HintOf(err error) string {
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
+	if hinted, ok := errors.AsType[Hinted](err); ok {
 		return hinted.Hint()
 	}
 	return ""

@@ -15,7 +15,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/tlsconf"
 )
 
 // diagnose explains an error of the network, of TLS or of the first exchange with a broker, and says what the
@@ -24,7 +23,7 @@ import (
 func diagnose(err error, address string) (cause, hint string) {
 	text := err.Error()
 	var (
-		refused *tlsconf.BrokerError
+		refused cli.Hinted // by tlsconf
 		notTLS  tls.RecordHeaderError
 		noName  *net.DNSError
 		timeout net.Error
@@ -34,7 +33,7 @@ func diagnose(err error, address string) (cause, hint string) {
 	const tlsPort = "is this the port for clients with TLS? Ask the staff: it is often 19093, or 19092"
 	switch {
 	case errors.As(err, &refused):
-		return refused.Error(), cli.HintOf(refused.Err)
+		return refused.Error(), refused.Hint()
 	case strings.Contains(text, "remote error: tls: ") && strings.Contains(text, "certificate"):
 		_, alert, _ := strings.Cut(text, "remote error: tls: ")
 		return "the broker refuses our certificate (" + alert + ")",

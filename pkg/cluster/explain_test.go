@@ -16,7 +16,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/cli"
-	"tkafka/pkg/tlsconf"
 )
 
 // dialing is how franz-go returns an error of the network.
@@ -51,7 +50,7 @@ func TestDiagnose(t *testing.T) {
 		{alert("certificate required"), far, "the broker refuses our certificate (certificate required)", "valid"},                   // Java 21
 		{alert("unknown certificate authority"), far, "the broker refuses our certificate (unknown certificate authority)", "valid"}, // Go
 		{alert("expired certificate"), far, "the broker refuses our certificate (expired certificate)", "valid"},
-		{dialing(&tlsconf.BrokerError{Err: cli.WithHint(errors.New("not issued by auth/ca.crt"), "use another")}), far,
+		{dialing(cli.WithHint(errors.New("not issued by auth/ca.crt"), "use another")), far,
 			"not issued by auth/ca.crt", "use another"},
 		{errors.New("unable to dial: something new"), far, "something new", ""},
 	} {

@@ -38,7 +38,8 @@ const (
 // if a file is missing. Load only warns about an expired certificate, which a broker must judge, and
 // about a keystore that other users can read. Warn may be nil.
 //
-// A connection to a broker that the client does not accept fails with a [*BrokerError].
+// A connection to a broker that the client does not accept fails with such an error, too. crypto/tls and a Kafka
+// client wrap it. [errors.As] finds it, and in it the error of [crypto/x509].
 func Load(dir, password string, warn func(flaw error)) (*tls.Config, error) {
 	caPath, keystorePath := filepath.Join(dir, CAFile), filepath.Join(dir, KeystoreFile)
 	authorities, err := readAuthorities(caPath)
@@ -89,15 +90,6 @@ func warnAbout(path string, cert *x509.Certificate, warn func(flaw error)) {
 	}
 }
 
-// A BrokerError is the reason why the client did not accept a broker. crypto/tls and a Kafka client
-// wrap it in errors of their own. [errors.As] finds it, and in it the error of [crypto/x509].
-type BrokerError struct {
-	Err error // one line; its method Hint returns what the user can do
-}
-
-func (e *BrokerError) Error() string { return e.Err.Error() }
-func (e *BrokerError) Unwrap() error { return e.Err }
-
 // verify accepts the certificates that a broker presented, its own first, if one of the authorities issued
 // them for a server. A certificate without a list of uses, such as one of version 1, may be used for anything.
 func verify(chain, authorities []*x509.Certificate, caPath string) error {
@@ -121,15 +113,13 @@ func verify(chain, authorities []*x509.Certificate, caPath string) error {
 	}
 	switch invalid, _ := errors.AsType[x509.CertificateInvalidError](err); {
 	case isUnknown:
-		err = hint(fmt.Errorf("the broker's certificate was not issued by %s: %w", caPath, err),
+		return hint(fmt.Errorf("the broker's certificate was not issued by %s: %w", caPath, err),
 			"use the "+CAFile+" of this cluster")
 	case invalid.Reason == x509.Expired:
-		err = hint(fmt.Errorf("the certificate of %s is not valid now: %w", invalid.Cert.Subject, err),
+		return hint(fmt.Errorf("the certificate of %s is not valid now: %w", invalid.Cert.Subject, err),
 			"check the clock of this machine; if it is right, ask the staff for a new one")
-	default:
-		err = hint(fmt.Errorf("the broker has a certificate that Go does not accept: %w", err), "report this to the staff")
 	}
-	return &BrokerError{err}
+	return hint(fmt.Errorf("the broker has a certificate that Go does not accept: %w", err), "report this to the staff")
 }
 
 // refusal returns why Go does not check the signature of the issuer that a certificate names: it uses SHA-1, the RSA
