@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -32,6 +33,9 @@ func TestMain(m *testing.M) {
 }
 
 func work(ctx context.Context, args []string) error {
+	if os.Getenv("READY") != "" {
+		os.NewFile(3, "ready").Close() // from now on, it handles signals
+	}
 	switch os.Getenv("WORK") {
 	case "lines":
 		for number, line := range Lines(ctx) {
@@ -50,11 +54,9 @@ func work(ctx context.Context, args []string) error {
 		}
 		return nil
 	case "wait":
-		fmt.Println("ready")
 		<-ctx.Done()
 		return ctx.Err()
 	case "hang":
-		fmt.Println("ready")
 		select {}
 	case "fail":
 		return fmt.Errorf("all: %w", WithHint(errors.New("lost \x1b[2J\nit"), "look for %s", "it"))
@@ -155,30 +157,28 @@ func TestStatus(t *testing.T) {
 // A signal ends it with status 0, in every state. The second one ends it at once.
 func TestSignals(t *testing.T) {
 	for _, test := range []struct {
-		work          string
-		signals       int
-		stdin, silent bool
-		status        int
+		work                 string
+		hangs, stdin, silent bool
+		status               int
 	}{
-		{"wait", 1, false, false, 0},
-		{"hang", 2, false, false, -1},
-		{"lines", 1, false, false, 0},
-		{"lines", 1, true, false, 1}, // the rest of the input is not sent
-		{"print", 1, false, true, 0},
-		{"say", 1, false, true, 0},
+		{work: "wait"},
+		{work: "hang", hangs: true, status: -1},
+		{work: "lines"},
+		{work: "lines", stdin: true, status: 1}, // the rest of the input is not sent
+		{work: "print", silent: true},
+		{work: "say", silent: true},
 	} {
 		t.Run(fmt.Sprint(test.work, test.stdin), func(t *testing.T) {
 			t.Parallel()
 			command, _, stderr := does("", test.work)
 			if test.silent { // nobody reads
-				r, w, err := os.Pipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer r.Close()
-				defer w.Close()
-				command.Stdout, command.Stderr = w, w
+				_, full := pipe(t)
+				full.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+				full.Write(make([]byte, 1<<20)) // more than a pipe takes
+				command.Stdout, command.Stderr = full, full
 			}
+			ready, started := pipe(t)
+			command.ExtraFiles, command.Env = []*os.File{started}, append(command.Env, "READY=yes")
 			stdin, err := command.StdinPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -194,11 +194,17 @@ func TestSignals(t *testing.T) {
 					}
 				}()
 			}
-			for range test.signals {
-				time.Sleep(300 * time.Millisecond) // until it handles signals
-				command.Process.Signal(syscall.SIGINT)
-			}
+			started.Close()
+			io.ReadAll(ready) // until it closes its end
 			signalled := time.Now()
+			command.Process.Signal(syscall.SIGINT)
+			if test.hangs {
+				go func() {
+					for command.Process.Signal(syscall.SIGINT) == nil { // not at once, because timeout(1) sends two
+						time.Sleep(50 * time.Millisecond)
+					}
+				}()
+			}
 			command.Wait()
 			if took := time.Since(signalled); took > 3*time.Second {
 				t.Errorf("it took %v", took)
@@ -208,6 +214,19 @@ func TestSignals(t *testing.T) {
 			}
 		})
 	}
+}
+
+func pipe(t *testing.T) (reader, writer *os.File) {
+	t.Helper()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		reader.Close()
+		writer.Close()
+	})
+	return reader, writer
 }
 
 // Standard output is closed, and its reader has left.
@@ -223,9 +242,9 @@ func TestNoReader(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 	command, _, stderr := does("", "print")
-	r, w, _ := os.Pipe()
-	r.Close()
-	command.Stdout = w
+	reader, writer := pipe(t)
+	reader.Close()
+	command.Stdout = writer
 	if err := command.Run(); err != nil || stderr.Len() > 0 {
 		t.Errorf("%v %s", err, stderr)
 	}
