@@ -1,6 +1,6 @@
-// Consumer prints every message that reaches a topic from now on.
+// Consumer prints the messages of a topic, from now on.
 //
-// It is the only member of its group, simple_consumer, and so it reads all partitions. A new group
+// As the only member of its group, simple_consumer, it reads all partitions. A new group
 // starts at the end of the topic and skips older messages. The group commits its offsets, so the
 // next start continues where this one stopped.
 //
@@ -29,7 +29,7 @@ var (
 	format = pflag.StringP("format", "f", `%v\n`, cli.Formats)
 )
 
-func main() { cli.Run("<topic>", "Prints each message that reaches a topic from now on.", consume) }
+func main() { cli.Run("<topic>", "Prints the messages of a topic, from now on.", consume) }
 
 func consume(ctx context.Context, args []string) error {
 	topic, out := args[0], cli.NewPrinter(*format)
@@ -56,7 +56,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.AutoCommitMarks(),                           // enable.auto.commit: only what is marked
 		kgo.BlockRebalanceOnPoll(),                      // no rebalance before AllowRebalance
 		kgo.OnPartitionsRevoked(group.Revoke),           // commits what is marked
-		kgo.OnPartitionsLost(group.Lost),                // removed without a commit
+		kgo.OnPartitionsLost(group.Lost),                // if the group has removed us
 		kgo.OnPartitionsAssigned(group.Begin),           // commits where we begin, and prints it
 		kgo.WithHooks(cluster.Reporter()),               // prints which brokers are unreachable
 	)

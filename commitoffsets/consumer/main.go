@@ -59,7 +59,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.AutoCommitMarks(),                        // enable.auto.commit: only what is marked
 		kgo.BlockRebalanceOnPoll(),                   // no rebalance before AllowRebalance
 		kgo.OnPartitionsRevoked(group.Revoke),        // commits what is marked
-		kgo.OnPartitionsLost(group.Lost),             // removed without a commit
+		kgo.OnPartitionsLost(group.Lost),             // if the group has removed us
 		kgo.OnPartitionsAssigned(group.Begin),        // latest: commits where we begin
 		kgo.WithHooks(cluster.Reporter()),            // prints which brokers are unreachable
 	)

@@ -82,7 +82,7 @@ func consume(ctx context.Context, args []string) error {
 // store prints the message and takes some time, as a database does.
 func store(ctx context.Context, out *cli.Printer, message *kgo.Record) error {
 	out.Print(message)
-	out.Println("Start Storing")
+	out.Println("Start Storing") // writes both lines
 	if err := cli.Pause(ctx, *storeTime); err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func consume(ctx context.Context, args []string) error {
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), // auto.offset.reset=latest
 		kgo.Balancers(kgo.RangeBalancer()),              // partition.assignment.strategy=range
 		kgo.FetchMaxWait(500*time.Millisecond),          // fetch.max.wait.ms, if nothing is new
-		kgo.HeartbeatInterval(500*time.Millisecond),     // heartbeat.interval.ms, short
+		kgo.HeartbeatInterval(500*time.Millisecond),     // heartbeat.interval.ms, by default 3 s
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),    // isolation.level=read_committed
 		kgo.AutoCommitMarks(),                           // enable.auto.commit: only what is marked
 		kgo.BlockRebalanceOnPoll(),                      // no rebalance before AllowRebalance
@@ -61,7 +61,7 @@ func consume(ctx context.Context, args []string) error {
 				err := client.CommitMarkedOffsets(ctx) // the next member continues at these offsets
 				group.Revoked(revoked[topic], err)     // prints the partitions that we had
 			}),
-		kgo.OnPartitionsLost(group.Lost),      // removed without a commit
+		kgo.OnPartitionsLost(group.Lost),      // if the group has removed us
 		kgo.OnPartitionsAssigned(group.Begin), // commits where we begin, and prints it
 		kgo.WithHooks(cluster.Reporter()),     // prints which brokers are unreachable
 	)

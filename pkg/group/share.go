@@ -26,6 +26,6 @@ func Acknowledged(message *kgo.Record, status kgo.AckStatus, flushed error, refu
 	case status == kgo.AckAccept:
 		cli.Say("%s is accepted", place)
 	default:
-		cli.Say("%s is released, so it is delivered again (five times at most)", place)
+		cli.Say("%s is released: it is delivered five times at most", place)
 	}
 }
