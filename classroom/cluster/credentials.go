@@ -29,8 +29,7 @@ func writeCredentials(ca *issuer.CA, student string, brokers []string, auth stri
 	if err == nil {
 		err = ca.WriteFolder(auth, student, brokers)
 	}
-	var foreign *issuer.ForeignError
-	if errors.Is(err, taken) || errors.As(err, &foreign) {
+	if errors.Is(err, taken) || errors.Is(err, issuer.ErrForeign) {
 		err = cli.WithHint(err, "name another folder: --auth OTHER")
 	}
 	return auth, held.Unlock, err

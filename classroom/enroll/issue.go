@@ -147,7 +147,7 @@ func (o *options) complete(ca *issuer.CA, name, folder string, brokers []string)
 		return 0, err
 	}
 	added, err = content.Complete(folder)
-	if _, foreign := errors.AsType[*issuer.ForeignError](err); foreign {
+	if errors.Is(err, issuer.ErrForeign) {
 		err = cli.WithHint(err, "set KAFKA_KEYSTORE_PASSWORD if the class has another password; "+
 			"otherwise move the folder away, or name another class with --out")
 	}

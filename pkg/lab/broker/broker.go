@@ -205,6 +205,20 @@ func (c *Cluster) Client(options ...kgo.Opt) (*kgo.Client, error) {
 	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(c.Brokers()...), kgo.Dialer(c.Dial)}, options...)...)
 }
 
+// RemoveMembers removes members from a group, as if they had left it. (kadm's LeaveGroup takes only static members.)
+func RemoveMembers(ctx context.Context, client *kgo.Client, group string, ids ...string) error {
+	request := kmsg.NewPtrLeaveGroupRequest()
+	request.Group = group
+	for _, id := range ids {
+		request.Members = append(request.Members, kmsg.LeaveGroupRequestMember{MemberID: id})
+	}
+	answer, err := request.RequestWith(ctx, client)
+	if err != nil {
+		return err
+	}
+	return kerr.ErrorForCode(answer.ErrorCode)
+}
+
 // Dial connects to a broker, for [kgo.Dialer].
 func (c *Cluster) Dial(_ context.Context, _, address string) (net.Conn, error) {
 	for _, l := range c.listeners {

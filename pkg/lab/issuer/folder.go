@@ -36,8 +36,8 @@ type Folder struct {
 //	client-ssl.properties    the settings for Kafka's own tools; not written without Brokers
 //
 // Write replaces only files of an earlier Write: ca.crt is of an authority with the same common name, and
-// the keystore has the same Password and was issued under that name. Otherwise the error is a
-// [*ForeignError], and nothing is changed.
+// the keystore has the same Password and was issued under that name. Otherwise the error contains
+// [ErrForeign], and nothing is changed.
 func (f Folder) Write(dir string) error {
 	_, err := f.write(dir, false)
 	return err
@@ -45,7 +45,7 @@ func (f Folder) Write(dir string) error {
 
 // Complete writes the files that are missing in dir, and returns their number. It never changes a file
 // that exists, so the Identity is used only if there is no keystore. If another authority issued the
-// files in dir, the error is a [*ForeignError].
+// files in dir, the error contains [ErrForeign].
 func (f Folder) Complete(dir string) (int, error) { return f.write(dir, true) }
 
 // WriteFolder issues the identity of a client, and writes its credentials folder: the [Folder] with
@@ -126,15 +126,8 @@ ssl.endpoint.identification.algorithm=
 	return files, nil
 }
 
-// ForeignError reports that another authority issued the credentials in a folder.
-type ForeignError struct {
-	Dir  string
-	File string // the file in Dir that shows this
-}
-
-func (e *ForeignError) Error() string {
-	return fmt.Sprintf("%s: the credentials in this folder belong to another cluster, or have another password (%s)", e.Dir, e.File)
-}
+// ErrForeign is in an error about a folder with the credentials of another authority.
+var ErrForeign = errors.New("the credentials in this folder belong to another cluster, or have another password")
 
 // check checks that the files in dir are ours, because one of them may be the only copy of somebody's key. To
 // keep them, they must be of the same authority; to replace them, of one with the same name.
@@ -160,7 +153,7 @@ func (f Folder) check(dir string, files []file, keep bool) error {
 			ours = ours && err == nil && leaf.Issuer.CommonName == name
 		}
 		if !ours {
-			return &ForeignError{Dir: dir, File: file.name}
+			return fmt.Errorf("%s: %w (%s)", dir, ErrForeign, file.name)
 		}
 	}
 	return nil

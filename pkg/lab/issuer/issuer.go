@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -70,7 +71,13 @@ func Open(dir, commonName string, lifetime time.Duration) (*CA, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(temporary) // if it was not renamed
-	if err := ca.save(temporary); err != nil {
+	key, err := x509.MarshalPKCS8PrivateKey(ca.key)
+	if err == nil {
+		err = errors.Join(
+			os.WriteFile(filepath.Join(temporary, KeyFile), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600),
+			os.WriteFile(filepath.Join(temporary, tlsconf.CAFile), encode(ca.cert), 0o644))
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := os.Rename(temporary, dir); err != nil { // another program has just done the same
@@ -79,7 +86,7 @@ func Open(dir, commonName string, lifetime time.Duration) (*CA, error) {
 	return ca, nil
 }
 
-// load reads the authority that was saved in dir. The error contains [os.ErrNotExist] if one of its files
+// load reads the authority in dir. The error contains [os.ErrNotExist] if one of its files
 // is missing.
 func load(dir string) (*CA, error) {
 	saved, err := tls.LoadX509KeyPair(filepath.Join(dir, tlsconf.CAFile), filepath.Join(dir, KeyFile))
@@ -87,28 +94,6 @@ func load(dir string) (*CA, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	return &CA{cert: saved.Leaf, key: saved.PrivateKey.(crypto.Signer), until: saved.Leaf.NotAfter}, nil
-}
-
-// save writes ca.crt and ca.key to dir, and creates dir if it does not exist. If one of the files exists,
-// the error contains [os.ErrExist]: to replace an authority makes all of its certificates useless.
-func (ca *CA) save(dir string) error {
-	key, err := x509.MarshalPKCS8PrivateKey(ca.key)
-	if err != nil {
-		return err
-	}
-	certPath, keyPath := filepath.Join(dir, tlsconf.CAFile), filepath.Join(dir, KeyFile)
-	for _, path := range []string{certPath, keyPath} {
-		if _, err := os.Lstat(path); err == nil {
-			return &os.PathError{Op: "save", Path: path, Err: os.ErrExist}
-		}
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	if err := writeFile(keyPath, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600); err != nil {
-		return err
-	}
-	return writeFile(certPath, encode(ca.cert), 0o644)
 }
 
 // Cert returns the authority's own certificate.
@@ -159,13 +144,9 @@ func (ca *CA) MutualTLS(identity tls.Certificate) *tls.Config {
 }
 
 func (ca *CA) template(name string, usages ...x509.ExtKeyUsage) *x509.Certificate {
-	begin := time.Now().Add(-backdate)
-	if begin.Before(ca.cert.NotBefore) {
-		begin = ca.cert.NotBefore
-	}
 	return &x509.Certificate{
 		Subject:     pkix.Name{CommonName: name},
-		NotBefore:   begin,
+		NotBefore:   time.Now().Add(-backdate),
 		NotAfter:    ca.until,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: usages,

@@ -29,18 +29,15 @@ type Process struct {
 	ended    chan struct{}
 }
 
-// New makes a process of a command, which has its arguments, folder and environment, but no outputs.
-// Without an input of its own, the command gets one that [Process.Type] writes to.
+// New makes a process of a command, which has its arguments, folder and environment, but no input and no outputs.
 func New(command *exec.Cmd) *Process {
 	return &Process{command: command, ended: make(chan struct{})}
 }
 
 // Start starts the program.
 func (p *Process) Start() (err error) {
-	if p.command.Stdin == nil {
-		if p.input, err = p.command.StdinPipe(); err != nil {
-			return err
-		}
+	if p.input, err = p.command.StdinPipe(); err != nil {
+		return err
 	}
 	p.command.Stdout, p.command.Stderr = &p.Stdout, &p.Stderr
 	p.command.WaitDelay = drainTime

@@ -90,19 +90,6 @@ func TestLines(t *testing.T) {
 	}
 }
 
-func TestInputOfItsOwn(t *testing.T) {
-	command := exec.Command("cat")
-	command.Stdin = strings.NewReader("text")
-	p := New(command)
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	wait(t, p, 0)
-	if p.Stdout.String() != "text" {
-		t.Errorf("%q", &p.Stdout)
-	}
-}
-
 func TestTerminal(t *testing.T) {
 	p := New(exec.Command("sh", "-c", `[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && stty size; echo error >&2; cat`))
 	if err := p.StartOnTerminal(24, 80); err != nil {

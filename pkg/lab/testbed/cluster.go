@@ -29,10 +29,7 @@ func (s *state) credentials(args []string) {
 		ca, err = ca.Lasting(-time.Second)
 	}
 	s.ts.Check(err)
-	identity, err := ca.Client(args[1])
-	s.ts.Check(err)
-	folder := issuer.Folder{CA: ca, Identity: identity, Brokers: s.embedded.Brokers()}
-	s.ts.Check(folder.Write(s.ts.MkAbs(args[0])))
+	s.ts.Check(ca.WriteFolder(s.ts.MkAbs(args[0]), args[1], s.embedded.Brokers()))
 }
 
 func (s *state) cluster(args []string) {
@@ -51,7 +48,7 @@ func (s *state) cluster(args []string) {
 			s.ts.Fatalf("unknown argument %s", arg)
 		}
 	}
-	own, err := startEmbedded(config, true)
+	own, err := startEmbedded(config)
 	s.ts.Check(err)
 	s.ownCluster = true
 	s.ts.Check(s.use(own, user))
@@ -110,8 +107,6 @@ func (s *state) fault(args []string) {
 	fake, times := s.own().Kfake(), 1
 	if len(args) > 2 && args[2] == "always" {
 		times = -1
-	} else if len(args) > 2 {
-		times = s.number(args[2])
 	}
 	var key kmsg.Key
 	for key = range kmsg.MaxKey {

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -45,7 +44,7 @@ func newEnvironment(t *testing.T) (e environment) {
 	case folder != "":
 		err = e.useFolder(folder)
 	default:
-		if e, err = startEmbedded(broker.Config{}, true); err == nil {
+		if e, err = startEmbedded(broker.Config{}); err == nil {
 			t.Cleanup(e.embedded.Close)
 		}
 	}
@@ -56,13 +55,11 @@ func newEnvironment(t *testing.T) (e environment) {
 }
 
 // startEmbedded starts a cluster, and makes the authority that issues the credentials for it.
-func startEmbedded(config broker.Config, secure bool) (e environment, err error) {
+func startEmbedded(config broker.Config) (e environment, err error) {
 	if e.ca, err = issuer.New("tkafka test authority", 24*time.Hour); err != nil {
 		return e, err
 	}
-	if secure {
-		config.CA = e.ca
-	}
+	config.CA = e.ca
 	// By default a member notices changes only with its next heartbeat, after five seconds.
 	config.Options = append(config.Options, kfake.BrokerConfigs(map[string]string{
 		"group.share.heartbeat.interval.ms": "200", "group.consumer.heartbeat.interval.ms": "200",
@@ -156,14 +153,4 @@ func authFolder() (string, error) {
 		}
 		above = filepath.Dir(above)
 	}
-}
-
-// takeTurns waits until no other test of any process uses something that a real cluster has only
-// once. The caller calls release at the end. The end of the process releases it, too.
-func takeTurns(thing string) (release func(), err error) {
-	lock := flock.New(filepath.Join(os.TempDir(), fmt.Sprintf("tkafka-test-%s-%d.lock", thing, os.Getuid())))
-	if err := lock.Lock(); err != nil {
-		return nil, fmt.Errorf("waiting for %s: %w", thing, err)
-	}
-	return func() { lock.Unlock() }, nil
 }

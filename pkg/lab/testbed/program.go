@@ -103,7 +103,7 @@ func (s *state) feed(args []string) { s.ts.Check(s.program(args[0]).Type(args[1]
 func (s *state) signal(args []string) {
 	name := append(args, "SIGINT")[1]
 	number, ok := map[string]os.Signal{
-		"SIGINT": os.Interrupt, "SIGTERM": syscall.SIGTERM, "SIGQUIT": syscall.SIGQUIT, "SIGHUP": syscall.SIGHUP, "SIGKILL": os.Kill,
+		"SIGINT": os.Interrupt, "SIGTERM": syscall.SIGTERM, "SIGHUP": syscall.SIGHUP, "SIGKILL": os.Kill,
 	}[name]
 	if !ok {
 		s.ts.Fatalf("unknown signal %s", name)

@@ -59,7 +59,7 @@
 //
 //	lose BROKER... / restore BROKER...  stop brokers, and start them again
 //	advertise HOST:PORT               make the cluster advertise this address only
-//	fault REQUEST ERROR|silence [TIMES|always]
+//	fault REQUEST ERROR|silence [always]
 //	                                  answer requests of a kind, such as Produce, with an error, such as
 //	                                  INVALID_RECORD, or not at all; once by default
 //
@@ -81,17 +81,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tkafka/pkg/lab/broker"
-	"tkafka/pkg/lab/issuer"
 	"tkafka/pkg/tlsconf"
 )
 
 // Assigned matches the line that group.Print prints.
-var Assigned = regexp.MustCompile(`assigned (?P<count>\d+) of (?P<total>\d+) partitions: (?P<partitions>\d+(?:[,-]\d+)*)`)
+var Assigned = regexp.MustCompile(`assigned (\d+) of (\d+) partitions: (\d+(?:[,-]\d+)*)`)
 
 // timeout is how long a script waits for what must happen. It is long, so that a busy machine does
 // not fail a script.
@@ -179,11 +179,11 @@ func prepare(e environment, dir string, later func(func())) (*state, error) {
 	id := strings.ToLower(rand.Text()[:8])
 	s := &state{dir: dir, topic: "test-" + id, group: "group-" + id, programs: make(map[string]*program)}
 	if e.student != "" { // released after close, when no program of the script runs any more
-		release, err := takeTurns(e.student)
-		if err != nil {
+		turn := flock.New(filepath.Join(os.TempDir(), fmt.Sprintf("tkafka-test-%s-%d.lock", e.student, os.Getuid())))
+		if err := turn.Lock(); err != nil {
 			return nil, err
 		}
-		later(release)
+		later(func() { turn.Unlock() })
 		s.topic = e.student
 	}
 	later(s.close)
@@ -211,11 +211,7 @@ func (s *state) use(e environment, user string) (err error) {
 	s.admin = kadm.NewClient(s.client)
 	auth := filepath.Join(s.dir, "auth")
 	if e.embedded != nil {
-		identity, err := e.ca.Client(user)
-		if err != nil {
-			return err
-		}
-		return issuer.Folder{CA: e.ca, Identity: identity, Brokers: e.brokers}.Write(auth)
+		return e.ca.WriteFolder(auth, user, e.brokers)
 	}
 	if err := os.CopyFS(auth, os.DirFS(e.folder)); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"tkafka/pkg/cli"
 	"tkafka/pkg/lab/broker"
 )
 
@@ -152,16 +153,11 @@ func (s *state) removeMembers(ctx context.Context, group string) error {
 	if err != nil {
 		return err
 	}
-	request := kmsg.NewPtrLeaveGroupRequest()
-	request.Group = group
+	var ids []string
 	for _, member := range groups[group].Members {
-		request.Members = append(request.Members, kmsg.LeaveGroupRequestMember{MemberID: member.MemberID})
+		ids = append(ids, member.MemberID)
 	}
-	answer, err := request.RequestWith(ctx, s.client)
-	if err != nil {
-		return err
-	}
-	return kerr.ErrorForCode(answer.ErrorCode)
+	return broker.RemoveMembers(ctx, s.client, group, ids...)
 }
 
 func (s *state) deleteOwnTopic([]string) {
@@ -220,10 +216,8 @@ func createTopic(ctx context.Context, client *kgo.Client, name string, partition
 // until asks again and again, because a cluster does not report its changes.
 func until(ctx context.Context, holds func() bool) error {
 	for !holds() {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
+		if err := cli.Pause(ctx, 20*time.Millisecond); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tkafka/pkg/lab/broker"
 )
 
 // A fault breaks something, or repairs it, while messages come.
@@ -244,15 +246,7 @@ func (k *kafka) remove(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	request := kmsg.NewPtrLeaveGroupRequest()
-	request.Group = k.groupName()
-	for _, id := range ids {
-		member := kmsg.NewLeaveGroupRequestMember()
-		member.MemberID = id
-		request.Members = append(request.Members, member)
-	}
-	_, err := request.RequestWith(ctx, k.client)
-	return err
+	return broker.RemoveMembers(ctx, k.client, k.groupName(), ids...)
 }
 
 // kill kills a broker, as a crash does: the others lead its partitions, and one of them coordinates the group.

@@ -202,12 +202,12 @@ func (g *group) member(is func(Member) bool) *Member {
 // committedEvent names who committed, if it is one member. franz-go writes the ID of the member into the metadata of each
 // commit. librdkafka and the Java client write nothing. Other programs write what they like.
 func (g *group) committedEvent(partitions []int32) Event {
-	text := "committed offsets in " + countText(len(partitions), "partition")
+	text := "committed offsets in " + partitionsText(partitions)
 	if len(partitions) == 1 {
 		text = fmt.Sprintf("committed offset %d in partition %d", g.Commits[partitions[0]].Offset, partitions[0])
 	}
 	if g.Type == Share {
-		text = "finished messages in " + countText(len(partitions), "partition")
+		text = "finished messages in " + partitionsText(partitions)
 	}
 	by := g.Commits[partitions[0]].By
 	if by == 0 || slices.ContainsFunc(partitions, func(n int32) bool { return g.Commits[n].By != by }) {
@@ -272,12 +272,4 @@ func partitionsText(partitions []int32) string {
 		return fmt.Sprintf("partition %d", partitions[0])
 	}
 	return "partitions " + cli.Ranges(partitions)
-}
-
-// countText is "1 partition" or "16 partitions".
-func countText(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return cli.Count(n) + " " + what + "s"
 }

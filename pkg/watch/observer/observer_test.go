@@ -198,7 +198,7 @@ func TestShareGroup(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 	for _, event := range p.Events { // that the group begins in 16 partitions is no work
-		if event.Kind == Committed && event.Text != "finished messages in 1 partition" {
+		if event.Kind == Committed && event.Text != "finished messages in partition 3" {
 			t.Errorf("%+v", event)
 		}
 	}
