@@ -101,9 +101,8 @@ func (s *store) start(config broker.Config) (*broker.Cluster, error) {
 		}
 	}
 	cluster, err := broker.Start(config)
-	var inUse *broker.PortError
 	switch {
-	case errors.As(err, &inUse):
+	case errors.Is(err, broker.ErrInUse):
 		return nil, cli.WithHint(err, "is another cluster running? "+beside)
 	case err != nil && strings.Contains(err.Error(), "persisted state"): // kfake has no type for this error
 		return nil, cli.WithHint(fmt.Errorf("%s: damaged: %w", s.data(), err), "delete what is kept, and start empty: --fresh")

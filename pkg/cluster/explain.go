@@ -27,7 +27,6 @@ func diagnose(err error, address string) (cause, hint string) {
 		notTLS  tls.RecordHeaderError
 		noName  *net.DNSError
 		timeout net.Error
-		first   *kgo.ErrFirstReadEOF
 		system  syscall.Errno
 	)
 	const tlsPort = "is this the port for clients with TLS? Ask the staff: it is often 19093, or 19092"
@@ -40,7 +39,7 @@ func diagnose(err error, address string) (cause, hint string) {
 			"is this the credentials folder for this cluster, and is its certificate still valid?"
 	case errors.As(err, &notTLS):
 		return "the program at this address does not use TLS", tlsPort
-	case errors.As(err, &first), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
 		strings.Contains(text, "broker connection has died"):
 		if address == "" { // not the first request
 			return "the connection was closed", ""

@@ -42,7 +42,6 @@ func TestDiagnose(t *testing.T) {
 		{dialing(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), far, "no route to host", ""},
 		{fmt.Errorf("x: %w", tls.RecordHeaderError{}), far, "the program at this address does not use TLS", "19092"},
 		{fmt.Errorf("x: %w", io.EOF), far, "the connection was closed at once", "19092"},
-		{fmt.Errorf("x: %w", &kgo.ErrFirstReadEOF{}), far, "the connection was closed at once", "19092"},
 		{errors.New("the broker connection has died and the request will be retried on a new connection"), far, "the connection was closed at once", "19092"},
 		{fmt.Errorf("x: %w", io.EOF), "", "the connection was closed", ""},                                                           // while the program works
 		{alert("bad certificate"), far, "the broker refuses our certificate (bad certificate)", "credentials folder"},                // Java 17

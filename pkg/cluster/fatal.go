@@ -18,9 +18,8 @@ var reported string // the last error that Fatal reported
 // The client tries again after other errors: Fatal prints those that are not expected, once, and waits 250 ms.
 func Fatal(ctx context.Context, fetches kgo.Fetches) error {
 	for _, failed := range fetches.Errors() {
-		var session *kgo.ErrGroupSession
-		var answer *kerr.Error
-		inGroup, isAnswer := errors.As(failed.Err, &session), errors.As(failed.Err, &answer)
+		_, inGroup := errors.AsType[*kgo.ErrGroupSession](failed.Err)
+		_, isAnswer := errors.AsType[*kerr.Error](failed.Err)
 		if ctx.Err() != nil || inGroup && !isAnswer {
 			continue // the Reporter reports a coordinator that does not answer
 		}

@@ -33,8 +33,7 @@ func Leave(client *kgo.Client) {
 		request.Members = []kmsg.LeaveGroupRequestMember{{MemberID: id}}
 		_, err = request.RequestWith(ctx, client)
 	}
-	var kafka *kerr.Error
-	if err != nil && !errors.As(err, &kafka) { // a broker only answers that we are not a member any more
+	if _, answered := errors.AsType[*kerr.Error](err); err != nil && !answered { // a broker only answers that we are not a member any more
 		cli.Say("cannot leave the group, because no broker answers; it removes this member later (session.timeout.ms)")
 	}
 }

@@ -76,7 +76,7 @@ type Cluster struct {
 	users     users
 }
 
-// Start starts a cluster. When it returns, clients can connect. The error is a [*PortError] if another
+// Start starts a cluster. When it returns, clients can connect. The error contains [ErrInUse] if another
 // program uses a port.
 func Start(config Config) (_ *Cluster, err error) {
 	if len(config.Ports) == 0 {

@@ -59,7 +59,7 @@ func listenLoopback(port int) ([]net.Listener, error) {
 		case len(sockets) == 0 || isInUse(err):
 			closeAll(sockets)
 			if isInUse(err) {
-				err = &PortError{Port: port}
+				err = fmt.Errorf("port %d is %w", port, ErrInUse)
 			}
 			return nil, err
 		} // otherwise, this machine has no IPv6
@@ -73,10 +73,8 @@ func closeAll(sockets []net.Listener) {
 	}
 }
 
-// PortError reports that another program uses a port.
-type PortError struct{ Port int }
-
-func (e *PortError) Error() string { return fmt.Sprintf("port %d is in use", e.Port) }
+// ErrInUse is in the error about a port that another program uses.
+var ErrInUse = errors.New("in use")
 
 func isInUse(err error) bool {
 	const windowsInUse = syscall.Errno(10048) // WSAEADDRINUSE, which package syscall does not have
