@@ -188,6 +188,9 @@ func (a *admin) makeTopics(ctx context.Context, topics []string) (failed int, er
 	return failed, nil
 }
 
+// fresh makes kadm ask the brokers for metadata. Without it, an answer can be five seconds old.
+func fresh(ctx context.Context) context.Context { return kadm.WithAuthorizedOps(ctx) }
+
 // flawOf returns how a topic differs from what the class needs. It may have more replicas than there
 // are brokers: then a broker is down. Nothing is known about a topic that is not in the metadata yet.
 func (t topics) flawOf(topic kadm.TopicDetail, brokers int) error {

@@ -134,9 +134,6 @@ func (c *checker) check(ctx context.Context, students []string) (*report, error)
 
 func (c *checker) allTopics() []string { return slices.Concat(c.students, c.topics.ReadOnly) }
 
-// fresh makes kadm ask the brokers for metadata. Without it, an answer can be five seconds old.
-func fresh(ctx context.Context) context.Context { return kadm.WithAuthorizedOps(ctx) }
-
 // waitForBrokers waits until each broker has its replicas of the topics and knows the rights. The
 // controller confirms new topics at once. Then each broker opens its replicas one after another, which
 // for 300 topics takes a minute or more. It learns about the rights only after that. Until then

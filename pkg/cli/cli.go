@@ -16,7 +16,6 @@ import (
 	"math"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -29,10 +28,7 @@ import (
 // Each system has these numbers, but not each has the names.
 const sighup, sigpipe = syscall.Signal(1), syscall.Signal(13)
 
-var (
-	name   = strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
-	status atomic.Int32 // of the process, if the work returns no error
-)
+var status atomic.Int32 // of the process, if the work returns no error
 
 // Run reads the command line, does the work, and ends the process. The usage names the arguments: in
 // "<topic> earliest|latest [group=g]" the second one is one of two words, and the third one is g if it is
@@ -153,30 +149,3 @@ func Pause(ctx context.Context, wait time.Duration) error {
 		return nil
 	}
 }
-
-// Hinted is an error with a hint. The first hint in a chain of errors counts. A package such as tlsconf has its own.
-type Hinted interface {
-	error
-	Hint() string
-}
-
-// WithHint adds to an error what the user can do about it, with the command to type.
-func WithHint(err error, format string, args ...any) error {
-	return &hinted{err, fmt.Sprintf(format, args...)}
-}
-
-// HintOf returns the hint of an error, or "".
-func HintOf(err error) string {
-	if hinted, ok := errors.AsType[Hinted](err); ok {
-		return hinted.Hint()
-	}
-	return ""
-}
-
-type hinted struct {
-	error
-	hint string
-}
-
-func (h *hinted) Hint() string  { return h.hint }
-func (h *hinted) Unwrap() error { return h.error }

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +16,8 @@ import (
 )
 
 var (
+	name = strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+
 	// Typing is whether a person types the input.
 	Typing     = term.IsTerminal(int(os.Stdin.Fd()))
 	toTerminal = term.IsTerminal(int(os.Stdout.Fd()))
@@ -37,6 +41,33 @@ func Warn(err error) {
 		Say("hint: %s", hint)
 	}
 }
+
+// Hinted is an error with a hint. The first hint in a chain of errors counts. A package such as tlsconf has its own.
+type Hinted interface {
+	error
+	Hint() string
+}
+
+// WithHint adds to an error what the user can do about it, with the command to type.
+func WithHint(err error, format string, args ...any) error {
+	return &hinted{err, fmt.Sprintf(format, args...)}
+}
+
+// HintOf returns the hint of an error, or "".
+func HintOf(err error) string {
+	if hinted, ok := errors.AsType[Hinted](err); ok {
+		return hinted.Hint()
+	}
+	return ""
+}
+
+type hinted struct {
+	error
+	hint string
+}
+
+func (h *hinted) Hint() string  { return h.hint }
+func (h *hinted) Unwrap() error { return h.error }
 
 // Bottom keeps a text below all lines on standard error, if that is a terminal. An empty text removes it.
 func Bottom(text string) {

@@ -10,7 +10,6 @@
 package tlsconf
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -19,7 +18,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -121,27 +119,3 @@ func verify(chain, authorities []*x509.Certificate, caPath string) error {
 	}
 	return hint(fmt.Errorf("the broker has a certificate that Go does not accept: %w", err), "report this to the staff")
 }
-
-// refusal returns why Go does not check the signature of the issuer that a certificate names: it uses SHA-1, the RSA
-// key has less than 1024 bits, or the issuer has no right to sign. It returns nil if the signature is right or wrong.
-func refusal(cert, issuer *x509.Certificate) error {
-	if cert == nil || !bytes.Equal(cert.RawIssuer, issuer.RawSubject) || bytes.Equal(cert.RawIssuer, cert.RawSubject) {
-		return nil
-	}
-	err := cert.CheckSignatureFrom(issuer)
-	if err != nil && (strings.Contains(err.Error(), "insecure") || strings.Contains(err.Error(), "cannot")) {
-		return err
-	}
-	return nil
-}
-
-// hinted is an error with a hint: what the user can do about it.
-type hinted struct {
-	error
-	hint string
-}
-
-func hint(err error, hint string) error { return &hinted{err, hint} }
-
-func (h *hinted) Hint() string  { return h.hint }
-func (h *hinted) Unwrap() error { return h.error }

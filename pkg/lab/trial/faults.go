@@ -1,19 +1,15 @@
 package trial
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"tkafka/pkg/lab/broker"
 )
 
 // A fault breaks something, or repairs it, while messages come.
@@ -239,49 +235,4 @@ func answersLost(r *run) (note func() string) {
 		return nil, errors.New("the answer gets lost"), true
 	})
 	return func() string { return fmt.Sprintf("%d of %d answers got lost", lost.Load(), answers.Load()) }
-}
-
-// remove removes members from the group, as the end of their session would.
-func (k *kafka) remove(ctx context.Context, ids []string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	return broker.RemoveMembers(ctx, k.client, k.groupName(), ids...)
-}
-
-// kill kills a broker, as a crash does: the others lead its partitions, and one of them coordinates the group.
-func (k *kafka) kill(broker int32) error {
-	err := k.Kill(broker)
-	for k.Kfake().CoordinatorFor(k.groupName()) == broker {
-		k.Kfake().RehashCoordinators()
-	}
-	for partition := range int32(partitions) {
-		if k.Kfake().LeaderFor(Topic, partition) == broker {
-			err = errors.Join(err, k.Kfake().MoveTopicPartition(Topic, partition, (broker+1)%int32(len(k.Brokers()))))
-		}
-	}
-	return err
-}
-
-// killAll kills all brokers. Nobody leads their partitions.
-func (k *kafka) killAll() (err error) {
-	for broker := range k.Brokers() {
-		err = errors.Join(err, k.Kill(int32(broker)))
-	}
-	return err
-}
-
-// restart starts all brokers that were killed.
-func (k *kafka) restart() (err error) {
-	for range 100 {
-		err = nil
-		for broker := range k.Brokers() {
-			err = errors.Join(err, k.Restart(int32(broker)))
-		}
-		if err == nil {
-			break
-		}
-		time.Sleep(100 * time.Millisecond) // a process that starts at this moment has a copy of our socket until its exec
-	}
-	return err
 }

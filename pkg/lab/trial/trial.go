@@ -276,18 +276,3 @@ func (r *run) steps(t Trial) (err error) {
 	}
 	return nil
 }
-
-// must ends the trial if there is an error. So the steps of a trial need no "if err != nil", as in a test.
-func (r *run) must(err error) {
-	if err != nil {
-		panic(ended{err})
-	}
-}
-
-type ended struct{ error }
-
-// problem is why a trial cannot continue, if it is the program's fault. After any other error, the trial
-// counts as not tried.
-type problem struct{ text, hint string }
-
-func (p *problem) Error() string { return p.text }
