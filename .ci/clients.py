@@ -2,15 +2,12 @@
 
 clients.py write FOLDER BROKERS TOPIC              sends each line of standard input
 clients.py keys FOLDER BROKERS TOPIC [PARTITIONER] the same, with the keys 0, 1, 2, ...
-clients.py read FOLDER BROKERS TOPIC GROUP COUNT   prints the COUNT oldest messages
-clients.py places FOLDER BROKERS TOPIC GROUP COUNT the same, each with its partition and offset
-clients.py member FOLDER BROKERS TOPIC GROUP       prints the messages of its partitions until SIGTERM
+clients.py places FOLDER BROKERS TOPIC GROUP COUNT prints the COUNT oldest messages, each with its partition and offset
 clients.py typed PRODUCER TOPIC                    prints how many ms pass from Enter to the answer
 """
 
 import os
 import pty
-import signal
 import statistics
 import sys
 import time
@@ -52,10 +49,9 @@ def write(topic, partitioner="consistent_random"):
         sys.exit("not everything was delivered")
 
 
-def read(topic, group, count):
+def places(topic, group, count):
     from confluent_kafka import Consumer
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     consumer = Consumer(config() | {"group.id": group, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     try:
@@ -63,10 +59,7 @@ def read(topic, group, count):
             message = consumer.poll(0.5)
             if message is not None:
                 fail(message.error())
-                place = b"%d %d " % (message.partition(), message.offset()) if mode == "places" else b""
-                sys.stdout.buffer.write(place + message.value() + b"\n")
-                if mode == "member":
-                    sys.stdout.flush()
+                sys.stdout.buffer.write(b"%d %d %s\n" % (message.partition(), message.offset(), message.value()))
                 count -= 1
     finally:
         consumer.close()
@@ -98,9 +91,7 @@ def typed(producer, topic):
 match mode:
     case "write" | "keys":
         write(*rest[2:])
-    case "read" | "places":
-        read(rest[2], rest[3], int(rest[4]))
-    case "member":
-        read(rest[2], rest[3], -1)
+    case "places":
+        places(rest[2], rest[3], int(rest[4]))
     case "typed":
         typed(*rest)

@@ -2,17 +2,14 @@
 
 original.py produce TOPIC                    simple_producer_consumer/producer.py
 original.py consume TOPIC                    simple_producer_consumer/consumer.py
-original.py reset TOPIC earliest|latest      commit_offsets/consumer.py
 original.py commit TOPIC GROUP SECONDS       commit_offsets/consumer_commit.py, with another time to store
 original.py keys TOPIC                       consumer_group/producer.py
 original.py member TOPIC GROUP               consumer_group/consumer.py
-original.py committed-first TOPIC GROUP      not of the original: it commits before it works
 
 The addresses come from KAFKA_BROKERS, and the credentials from ./auth.
 """
 
 import os
-import random
 import signal
 import sys
 import time
@@ -50,8 +47,8 @@ def messages(topic, group, reset, commit):
         yield consumer, message
 
 
-def consume(topic, group, reset):
-    for _, message in messages(topic, group, reset, "true"):
+def consume(topic, group):
+    for _, message in messages(topic, group, "latest", "true"):
         print(message.value())
 
 
@@ -65,13 +62,6 @@ def commit(topic, group, seconds):
         print("Message committed")
 
 
-def committed_first(topic, group):
-    for consumer, message in messages(topic, group, "earliest", "false"):
-        consumer.commit(message=message, asynchronous=False)
-        time.sleep(0.01)  # the work
-        print(message.value())
-
-
 mode, topic, *rest = sys.argv[1:]
 if mode not in ("produce", "keys", "consume"):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -81,12 +71,8 @@ match mode:
     case "keys":
         produce(topic, keys=True)
     case "consume":
-        consume(topic, "simple_consumer", "latest")
-    case "reset":
-        consume(topic, str(random.random()), rest[0])
+        consume(topic, "simple_consumer")
     case "commit":
         commit(topic, *rest)
     case "member":
-        consume(topic, rest[0], "latest")
-    case "committed-first":
-        committed_first(topic, rest[0])
+        consume(topic, rest[0])
