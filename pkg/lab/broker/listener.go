@@ -180,7 +180,13 @@ func (l *listener) restart() (err error) {
 	if l.sockets != nil {
 		return nil
 	}
-	if l.sockets, err = listenLoopback(l.port); err == nil {
+	for range 100 {
+		if l.sockets, err = listenLoopback(l.port); !errors.Is(err, ErrInUse) {
+			break
+		}
+		time.Sleep(20 * time.Millisecond) // a process that starts at this moment has a copy of our socket until its exec
+	}
+	if err == nil {
 		l.serve()
 	}
 	return err

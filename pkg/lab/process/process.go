@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -89,8 +91,18 @@ func (p *Process) SignalAll(signal syscall.Signal) error {
 	return signalSession(p.command.Process, signal)
 }
 
-// Pause stops a program that has a session of its own, and those that it has started, until [Process.Continue].
-func (p *Process) Pause() error { return p.SignalAll(pause) }
+// Pause stops a program that has a session of its own, and those that it has started, until [Process.Continue]. It
+// returns when the program has stopped: on a busy machine, its threads work for some milliseconds after the signal.
+func (p *Process) Pause() error {
+	err := p.SignalAll(pause)
+	for err == nil {
+		state, _ := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(p.command.Process.Pid)).Output()
+		if !strings.ContainsAny(string(state), "RSD") { // runs, sleeps, waits for a disk; nothing if there is no ps
+			break
+		}
+	}
+	return err
+}
 
 // Continue lets a paused program continue.
 func (p *Process) Continue() error { return p.SignalAll(resume) }

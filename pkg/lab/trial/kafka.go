@@ -215,15 +215,8 @@ func (k *kafka) killAll() (err error) {
 
 // restart starts all brokers that were killed.
 func (k *kafka) restart() (err error) {
-	for range 100 {
-		err = nil
-		for broker := range k.Brokers() {
-			err = errors.Join(err, k.Restart(int32(broker)))
-		}
-		if err == nil {
-			break
-		}
-		time.Sleep(100 * time.Millisecond) // a process that starts at this moment has a copy of our socket until its exec
+	for broker := range k.Brokers() {
+		err = errors.Join(err, k.Restart(int32(broker)))
 	}
 	return err
 }
