@@ -51,7 +51,7 @@ func produce(ctx context.Context, args []string) error {
 		kgo.MaxBufferedBytes(32<<20),                      // buffer.memory: 32 MB may wait
 		kgo.ProducerBatchCompression(kgo.NoCompression()), // compression.type=none
 		// batch.size: without a key, 1 MB goes to one partition, and the next 1 MB to another one.
-		// true: prefer a partition where little waits. true, nil: a key decides, by its murmur2 hash.
+		// true: prefer one where little waits. true, nil: a key decides, by Kafka's hash, murmur2.
 		kgo.RecordPartitioner(kgo.UniformBytesPartitioner(1<<20, true, true, nil)),
 		kgo.WithHooks(cluster.Reporter()), // prints which brokers are unreachable
 	)
