@@ -204,7 +204,7 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 
 // consumeInTransactions commits its offsets in transactions, as a program does that reads, processes and writes.
 func consumeInTransactions(ctx context.Context, options []kgo.Opt) error {
-	session, err := kgo.NewGroupTransactSession(append(options, kgo.TransactionalID(fmt.Sprint("judged-", os.Getpid())), kgo.TransactionTimeout(2*time.Second),
+	session, err := kgo.NewGroupTransactSession(append(options, kgo.TransactionalID(fmt.Sprint("judged-", os.Getpid())), kgo.TransactionTimeout(4*time.Second),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
 	if err != nil {
 		return err
