@@ -25,6 +25,27 @@ func dialing(err error) error {
 
 var refused = dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED))
 
+// firstRead returns the error of franz-go when a broker closes the connection instead of its first answer.
+func firstRead(t *testing.T) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers("broker:1"), kgo.RequestRetries(0), kgo.Dialer(func(context.Context, string, string) (net.Conn, error) {
+		conn, broker := net.Pipe()
+		go func() {
+			broker.Read(make([]byte, 1024))
+			broker.Close()
+		}()
+		return conn, nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	err = client.Ping(t.Context())
+	if _, ok := errors.AsType[*kgo.ErrFirstReadEOF](err); !ok {
+		t.Errorf("not ErrFirstReadEOF: %v", err)
+	}
+	return err
+}
+
 // The errors of real brokers on several JDKs, of embedded brokers, and of the network.
 func TestDiagnose(t *testing.T) {
 	const far = "kafka.example:19093"
@@ -42,6 +63,7 @@ func TestDiagnose(t *testing.T) {
 		{dialing(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), far, "no route to host", ""},
 		{fmt.Errorf("x: %w", tls.RecordHeaderError{}), far, "the program at this address does not use TLS", "19092"},
 		{fmt.Errorf("x: %w", io.EOF), far, "the connection was closed at once", "19092"},
+		{firstRead(t), far, "the connection was closed at once", "19092"},
 		{errors.New("the broker connection has died and the request will be retried on a new connection"), far, "the connection was closed at once", "19092"},
 		{fmt.Errorf("x: %w", io.EOF), "", "the connection was closed", ""},                                                           // while the program works
 		{alert("bad certificate"), far, "the broker refuses our certificate (bad certificate)", "credentials folder"},                // Java 17
