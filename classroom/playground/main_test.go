@@ -102,8 +102,8 @@ func open(t *testing.T, script, inWorker string) *browser.Tab {
 	return browser.Open(t, server.URL+"/kafka/", script)
 }
 
-// A student does the first part of the lesson, and two others begin in its middle, which saves time. What a step shows is checked by the
-// page; here, what the programs have printed. In .ci/long, Firefox does all steps in one tab.
+// A student does the first part of the lesson, and two others begin in its middle, which saves time. What a step shows is
+// checked by the page; here, what the programs have printed. In .ci/long, Firefox does all steps in one tab.
 func TestLesson(t *testing.T) {
 	t.Parallel()
 	printed := []string{
@@ -174,21 +174,20 @@ func TestBar(t *testing.T) {
 	t.Parallel()
 	page := open(t, "", "")
 	page.Wait(text("#connection"), "live")
-	set := func(form, name, value string) { set(page, form, name, value) }
-	set("run", "program", "consumergroup/share")
-	set("run", "group", "shared")
+	set(page, "run", "program", "consumergroup/share")
+	set(page, "run", "group", "shared")
 	page.Click("#run [value=start]")
 	page.Matches(text("#printed"), `joined share group shared`)
 	page.Wait("document.querySelector('#run a').getAttribute('href')", "consumergroup/share/main.go.txt")
 	page.Matches("(await fetch('consumergroup/share/main.go.txt')).text()", `kgo\.ShareGroup\(`)
-	set("send", "lines", "broken")
+	set(page, "send", "lines", "broken")
 	page.Click("#send [value='1']")
 	page.Matches(text("#printed"), `delivery 2 `)
 	page.Click("#run [value=stop]")
 
-	set("run", "program", "commitoffsets/consumercommit")
-	set("run", "group", "my_group")
-	set("run", "storeTime", "30")
+	set(page, "run", "program", "commitoffsets/consumercommit")
+	set(page, "run", "group", "my_group")
+	set(page, "run", "storeTime", "30")
 	page.Click("#run [value=start]")
 	page.Matches(text("#printed"), `assigned 16 of 16 partitions: 0-15 broken Start Storing$`)
 	page.Wait(`document.querySelector('.tabs [aria-pressed=true] bdi').textContent`, "my_group")
@@ -200,13 +199,13 @@ func TestBar(t *testing.T) {
 	refused := func(selector, reason string) {
 		page.Matches(fmt.Sprintf(`(e => e.title + e.reportValidity() + document.activeElement.matches(%q))(document.querySelector(%[1]q))`, selector), reason+".*falsetrue")
 	}
-	set("run", "group", "<b>group</b>")
+	set(page, "run", "group", "<b>group</b>")
 	page.Click("#run [value=start]")
 	refused("[name=group]", "at most 60 letters")
 	page.Eval("document.forms.send.elements.lines.value = 'x'.repeat(1 << 20)")
 	page.Click("#send [value='1']")
 	refused("[name=lines]", "at most 10,000 characters")
-	set("send", "lines", "short")
+	set(page, "send", "lines", "short")
 	page.Shots("bar")
 
 	page.Wait(`[...document.querySelectorAll('.tabs bdi')].map(group => group.textContent)`, []string{"shared"}) // my_group has no offsets
