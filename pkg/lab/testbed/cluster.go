@@ -115,7 +115,9 @@ func (s *state) fault(args []string) {
 		}
 	}
 	if args[1] == "silence" {
+		s.silenced.Store(false)
 		fake.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+			s.silenced.Store(true)
 			if times < 0 {
 				fake.KeepControl()
 			}
@@ -131,6 +133,12 @@ func (s *state) fault(args []string) {
 		}
 	}
 	s.ts.Fatalf("unknown error %s", args[1])
+}
+
+func (s *state) awaitSilence([]string) {
+	ctx, cancel := withTimeout()
+	defer cancel()
+	s.ts.Check(until(ctx, s.silenced.Load))
 }
 
 func (s *state) listen(args []string) {

@@ -40,6 +40,7 @@ func commands() map[string]scriptCommand {
 		{"restore", 1, onBrokers((*broker.Cluster).Restart)},
 		{"advertise", 1, (*state).advertise},
 		{"fault", 2, (*state).fault},
+		{"silenced", 0, (*state).awaitSilence},
 	} {
 		all[command.name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg || len(args) < command.least {

@@ -31,8 +31,9 @@
 //	eof NAME                          close its input; on a terminal, type Ctrl-D
 //	ended NAME STATUS                 wait for its end, check the status, and print its output; after
 //	                                  signal or eof it must end within three seconds
-//	send [key=K] [partition=N] [header=H] VALUE...
-//	                                  produce messages, in this order; H is the header's key and value
+//	send [key=K] [partition=N] [header=H] [size=N] VALUE...
+//	                                  produce messages, in this order; H is the header's key and value; a
+//	                                  value with less than N bytes ends with x
 //	messages [FORMAT]                 print all messages of the topic
 //	arrived N                         wait until the topic has N messages or more
 //	committed GROUP                   print the committed offsets as partition:offset
@@ -62,6 +63,7 @@
 //	fault REQUEST ERROR|silence [always]
 //	                                  answer requests of a kind, such as Produce, with an error, such as
 //	                                  INVALID_RECORD, or not at all; once by default
+//	silenced                          wait until a request has got no answer because of the last fault
 //
 // A script fails if anything else that it waits for takes longer than a minute.
 package testbed
@@ -77,6 +79,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -154,6 +157,7 @@ type state struct {
 	client     *kgo.Client // may do everything, except on a student's cluster
 	admin      *kadm.Client
 	programs   map[string]*program
+	silenced   atomic.Bool // a request has got no answer because of the last fault
 }
 
 type stateKey struct{}

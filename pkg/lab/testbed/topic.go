@@ -23,12 +23,15 @@ const membersTimeout = 10 * time.Second
 
 func (s *state) send(args []string) {
 	var message kgo.Record
+	size := 0
 	for ; len(args) > 0; args = args[1:] {
 		name, value, _ := strings.Cut(args[0], "=")
 		if name == "key" {
 			message.Key = []byte(value)
 		} else if name == "partition" {
 			message.Partition = int32(s.number(value))
+		} else if name == "size" {
+			size = s.number(value)
 		} else if name == "header" {
 			message.Headers = []kgo.RecordHeader{{Key: value, Value: []byte(value)}}
 		} else {
@@ -39,7 +42,7 @@ func (s *state) send(args []string) {
 	defer cancel()
 	for _, value := range args {
 		next := message
-		next.Value = []byte(value)
+		next.Value = []byte(value + strings.Repeat("x", max(0, size-len(value))))
 		s.ts.Check(s.produce(ctx, &next))
 	}
 }
