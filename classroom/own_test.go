@@ -35,7 +35,7 @@ func TestOwnProgram(t *testing.T) {
 		}
 	}
 	judge := filepath.Join(parent, "judge")
-	if text, err := exec.Command("go", "build", "-o", judge, "tkafka/classroom/judge").CombinedOutput(); err != nil {
+	if text, err := exec.Command("go", "build", "-ldflags=-w", "-o", judge, "tkafka/classroom/judge").CombinedOutput(); err != nil {
 		t.Fatal(err, string(text))
 	}
 	cache, err := exec.Command("go", "env", "GOMODCACHE", "GOPROXY").Output()
@@ -44,7 +44,7 @@ func TestOwnProgram(t *testing.T) {
 	}
 	modules := strings.Fields(string(cache))
 	environment := append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "KAFKA_") }),
-		"GOFLAGS=-mod=mod", "GOWORK=off", "GOPROXY=file://"+filepath.ToSlash(modules[0])+"/cache/download,"+modules[1], // without a network, if all modules are there
+		"GOFLAGS=-mod=mod", "GOWORK=off", "GOGC=off", "GOPROXY=file://"+filepath.ToSlash(modules[0])+"/cache/download,"+modules[1], // without a network, if all modules are there
 		"PATH="+parent+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	folder := root
 	typed := func(command string) string {
