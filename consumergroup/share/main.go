@@ -1,5 +1,4 @@
 // Share is a member of a share group (KIP-932). Its members share the messages, not the partitions.
-//
 // A broker locks each message for one member. If the member releases it, or if its lock ends, the
 // message comes again. More members than partitions help, but the messages have no order.
 //
@@ -9,7 +8,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -73,8 +71,11 @@ func consume(ctx context.Context, args []string) error {
 		}
 		for message := range fetches.RecordsAll() {
 			out.Print(message)
-			err := errors.Join(out.Flush(), cli.Pause(ctx, *storeTime)) // prints and waits
-			status := kgo.AckAccept                                     // nobody gets it again
+			err := out.Flush()
+			if err == nil {
+				err = cli.Pause(ctx, *storeTime)
+			}
+			status := kgo.AckAccept // nobody gets it again
 			if err != nil || (*fail != "" && bytes.Contains(message.Value, []byte(*fail))) {
 				status = kgo.AckRelease // it comes again, perhaps to another member
 			}
