@@ -49,14 +49,14 @@ func (r *run) ready(w *worker, used ...int) {
 		}
 		return len(missing) == 0
 	}
-	if !r.until(r.limits.start+40*r.cost, reads) {
-		r.must(r.explainSilence(w, len(missing)))
+	if limit := r.limits.start + 40*r.cost; !r.until(limit, reads) {
+		r.must(r.explainSilence(w, len(missing), limit))
 	}
 }
 
 // explainSilence explains why a program has not printed the messages that it should.
-func (r *run) explainSilence(w *worker, missing int) *problem {
-	asked, limit := r.kafka.look(), r.limits.start
+func (r *run) explainSilence(w *worker, missing int, limit time.Duration) *problem {
+	asked := r.kafka.look()
 	r.mu.Lock()
 	lines, messages := r.lines, len(r.prints)
 	r.mu.Unlock()

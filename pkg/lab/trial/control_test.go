@@ -592,9 +592,9 @@ func TestHelpfulAnswers(t *testing.T) {
 	for _, test := range []struct{ mistake, why, hint string }{
 		{"ends", `process 1 ended by itself, with status 1, after `, ""},
 		{"ends", `; the end of its standard error: "judged: cannot open the database"`, ""},
-		{"does not connect", "it has not connected to the brokers in 3s; it printed nothing", "KAFKA_BROKERS"},
+		{"does not connect", "it has not connected to the brokers in 5s; it printed nothing", "KAFKA_BROKERS"},
 		{"another topic", "it asks for the topic client60, and the messages are in the topic judge", "{topic}"},
-		{"prints nothing", "it reads the topic, and has printed nothing on standard output in 3s", "python3 -u"},
+		{"prints nothing", "it reads the topic, and has printed nothing on standard output in 5s", "python3 -u"},
 		{"prints something else", "has the text of a message; the end of its standard output: \"got a message", "such as judge-000000"},
 		{"prints on standard error", "it prints the messages on standard error", "2>&1"},
 		{"prints without line ends", "it prints the messages without line ends", `"\n"`},
