@@ -43,6 +43,8 @@ func TestPages(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer p.close()
+			temporary := t.TempDir()
+			p.env = append(p.env, "TMPDIR="+temporary)
 			if err := p.play(t.Context(), page); err != nil {
 				t.Fatal(err)
 			}
@@ -62,6 +64,10 @@ func TestPages(t *testing.T) {
 				if err != nil {
 					t.Errorf("%s: %v", span[1], err)
 				}
+			}
+			p.close()
+			if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+				t.Error(left, err)
 			}
 		})
 	}
@@ -142,7 +148,7 @@ func change(lines ...string) string {
 func TestStopped(t *testing.T) {
 	p := &player{out: t.Output(), root: t.TempDir(), env: os.Environ(), terminals: make(map[string]*terminal)}
 	ctx, stop := context.WithCancel(t.Context())
-	program := `$ sh -c 'trap "sleep 0.2; touch stopped; exit" HUP; echo ready; while :; do sleep 0.01; done'`
+	program := `$ sh -c 'trap "sleep 0.2; touch stopped; exit" INT; echo ready; while :; do sleep 0.01; done'`
 	if err := p.transcript(ctx, part{terminal: "one", lines: []string{program, "ready"}}); err != nil {
 		t.Fatal(err)
 	}

@@ -134,6 +134,8 @@ func (p *player) close() {
 }
 
 func (t *terminal) close() {
+	t.Type("\x03") // go run waits for the end of its program, and removes its files
+	t.Await(&t.Stdout, regexp.MustCompile(shellPrompt+`\d+ $`), time.Second)
 	t.Signal(syscall.SIGHUP) // the shell passes it to its programs
 	t.Wait(time.Second)
 	t.Kill()
