@@ -44,7 +44,7 @@ func TestOwnProgram(t *testing.T) {
 	}
 	modules := strings.Fields(string(cache))
 	environment := append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "KAFKA_") }),
-		"GOFLAGS=-mod=mod", "GOWORK=off", "GOGC=off", "GOPROXY=file://"+filepath.ToSlash(modules[0])+"/cache/download,"+modules[1], // without a network, if all modules are there
+		"GOFLAGS=-mod=mod", "GOWORK=off", "GOGC=400", "GOPROXY=file://"+filepath.ToSlash(modules[0])+"/cache/download,"+modules[1], // without a network, if all modules are there
 		"PATH="+parent+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	folder := root
 	typed := func(command string) string {

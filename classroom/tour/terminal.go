@@ -31,6 +31,12 @@ type terminal struct {
 	prompt  string         // what is shown behind it, where the cursor is
 	skip    bool           // any lines may come
 	stopped bool           // Ctrl-C was the last that was typed
+	read    chan result    // receives the next line; nil: nobody waits for it
+}
+
+type result struct {
+	match []string
+	err   error
 }
 
 // open returns the terminal with this name. It opens it the first time.
@@ -75,18 +81,17 @@ var (
 // await reads lines until one is as wanted, or until the prompt is shown. It fails if another line comes.
 func (t *terminal) await(ctx context.Context, prompt string, wanted *regexp.Regexp) error {
 	for wanted != nil || t.prompt != prompt {
-		type result struct {
-			match []string
-			err   error
+		if t.read == nil {
+			t.read = make(chan result, 1)
+			go func() {
+				match, err := t.Await(&t.Stdout, next, lineTime)
+				t.read <- result{match, err}
+			}()
 		}
-		read := make(chan result, 1)
-		go func() {
-			match, err := t.Await(&t.Stdout, next, lineTime)
-			read <- result{match, err}
-		}()
 		var r result
 		select {
-		case r = <-read:
+		case r = <-t.read:
+			t.read = nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -134,8 +139,11 @@ func (p *player) close() {
 }
 
 func (t *terminal) close() {
-	t.Type("\x03") // go run waits for the end of its program, and removes its files
-	t.Await(&t.Stdout, regexp.MustCompile(shellPrompt+`\d+ $`), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second) // a program ends within three
+	defer cancel()
+	t.enter("\x03") // go run waits for the end of its program, and removes its files
+	t.skip, t.stopped = true, true
+	t.await(ctx, shellPrompt, nil)
 	t.Signal(syscall.SIGHUP) // the shell passes it to its programs
 	t.Wait(time.Second)
 	t.Kill()

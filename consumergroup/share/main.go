@@ -73,7 +73,7 @@ func consume(ctx context.Context, args []string) error {
 			out.Print(message)
 			err := out.Flush()
 			if err == nil {
-				err = cli.Pause(ctx, *storeTime)
+				err = cli.Pause(ctx, *storeTime) // stores it
 			}
 			status := kgo.AckAccept // nobody gets it again
 			if err != nil || (*fail != "" && bytes.Contains(message.Value, []byte(*fail))) {

@@ -108,6 +108,7 @@ func (s *state) fault(args []string) {
 	if len(args) > 2 && args[2] == "always" {
 		times = -1
 	}
+	s.silenced.Store(false)
 	var key kmsg.Key
 	for key = range kmsg.MaxKey {
 		if kmsg.NameForKey(int16(key)) == args[0] {
@@ -115,7 +116,6 @@ func (s *state) fault(args []string) {
 		}
 	}
 	if args[1] == "silence" {
-		s.silenced.Store(false)
 		fake.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
 			s.silenced.Store(true)
 			if times < 0 {

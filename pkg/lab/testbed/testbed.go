@@ -32,11 +32,11 @@
 //	ended NAME STATUS                 wait for its end, check the status, and print its output; after
 //	                                  signal or eof it must end within three seconds
 //	send [key=K] [partition=N] [header=H] [size=N] VALUE...
-//	                                  produce messages, in this order; H is the header's key and value; a
-//	                                  value with less than N bytes ends with x
+//	                                  produce messages, in this order; H is the header's key and value;
+//	                                  x is added to a value until it has N bytes
 //	messages [FORMAT]                 print all messages of the topic
 //	arrived N                         wait until the topic has N messages or more
-//	committed GROUP                   print the committed offsets as partition:offset
+//	committed GROUP [N]               print the committed offsets as partition:offset, when there are N
 //	reset GROUP PARTITION OFFSET      commit the offset for a group without members
 //	members GROUP N                   wait, at most 10 seconds, until the group has N members
 //	join GROUP share|consumer         start a member of a share group, or of a group of the protocol of
@@ -63,7 +63,7 @@
 //	fault REQUEST ERROR|silence [always]
 //	                                  answer requests of a kind, such as Produce, with an error, such as
 //	                                  INVALID_RECORD, or not at all; once by default
-//	silenced                          wait until a request has got no answer because of the last fault
+//	silenced                          wait until a request has met the last fault, and has got no answer
 //
 // A script fails if anything else that it waits for takes longer than a minute.
 package testbed
@@ -157,7 +157,7 @@ type state struct {
 	client     *kgo.Client // may do everything, except on a student's cluster
 	admin      *kadm.Client
 	programs   map[string]*program
-	silenced   atomic.Bool // a request has got no answer because of the last fault
+	silenced   atomic.Bool // a request has met the last fault, and has got no answer
 }
 
 type stateKey struct{}

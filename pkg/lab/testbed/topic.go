@@ -94,14 +94,19 @@ func (s *state) arrived(args []string) {
 func (s *state) committed(args []string) {
 	ctx, cancel := withTimeout()
 	defer cancel()
-	offsets, err := s.admin.FetchOffsets(ctx, args[0])
-	s.ts.Check(err)
-	out := s.ts.Stdout() // even with nothing to print; otherwise stdout would compare older output
-	for _, offset := range offsets.Sorted() {
-		if offset.Topic == s.topic {
-			fmt.Fprintf(out, "%d:%d\n", offset.Partition, offset.At)
+	var found []string
+	s.ts.Check(until(ctx, func() bool {
+		offsets, err := s.admin.FetchOffsets(ctx, args[0])
+		s.ts.Check(err)
+		found = nil
+		for _, offset := range offsets.Sorted() {
+			if offset.Topic == s.topic {
+				found = append(found, fmt.Sprintf("%d:%d\n", offset.Partition, offset.At))
+			}
 		}
-	}
+		return len(args) < 2 || len(found) >= s.number(args[1])
+	}))
+	fmt.Fprint(s.ts.Stdout(), strings.Join(found, "")) // even nothing; otherwise stdout would compare older output
 }
 
 func (s *state) reset(args []string) {

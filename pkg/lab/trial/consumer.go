@@ -49,7 +49,7 @@ func (r *run) ready(w *worker, used ...int) {
 		}
 		return len(missing) == 0
 	}
-	if limit := r.limits.start + 40*r.cost; !r.until(limit, reads) {
+	if limit := (r.limits.start + 40*r.cost).Round(time.Second); !r.until(limit, reads) {
 		r.must(r.explainSilence(w, len(missing), limit))
 	}
 }

@@ -520,7 +520,8 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// The messages of a killed program come again when its transaction has timed out. It takes longest, so it begins first.
+// The messages of a killed program come again when its transaction has timed out. Since this takes longest, it is no
+// part of TestAllowed, and so it begins first.
 func TestKilledInTransaction(t *testing.T) {
 	allowed{"consumer", "short transactions", "kill", "ok", ""}.run(t)
 }
@@ -603,7 +604,7 @@ func TestHelpfulAnswers(t *testing.T) {
 		t.Run(test.mistake, func(t *testing.T) {
 			t.Parallel()
 			limits := impatient
-			if test.mistake == "prints two kinds" { // it reads everything, which may take more than 3 s
+			if test.mistake == "prints two kinds" { // it reads everything, which may take longer
 				limits = quick
 			}
 			results := judge(t, "consumer", test.mistake, limits, "start", "kill")

@@ -53,7 +53,7 @@ func (c *Command) Build(ctx context.Context, dir string) (pkg string, err error)
 		end++
 	}
 	executable := filepath.Join(dir, "program")
-	build := exec.CommandContext(ctx, c.Args[0], slices.Concat([]string{"build", "-ldflags=-w", "-o", executable}, c.Args[2:end])...) // as go run
+	build := exec.CommandContext(ctx, c.Args[0], slices.Concat([]string{"build", "-o", executable}, c.Args[2:end])...)
 	build.Dir = c.Folder
 	if text, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s: %w: %s", strings.Join(build.Args[:2], " "), err, strings.TrimSpace(string(text)))
