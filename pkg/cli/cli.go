@@ -18,7 +18,6 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,7 +27,7 @@ import (
 // Each system has these numbers, but not each has the names.
 const sighup, sigpipe = syscall.Signal(1), syscall.Signal(13)
 
-var status atomic.Int32 // of the process, if the work returns no error
+var status int // of the process, if the work returns no error
 
 // Run reads the command line, does the work, and ends the process. The usage names the arguments: in
 // "<topic> earliest|latest [group=g]" the second one is one of two words, and the third one is g if it is
@@ -45,11 +44,7 @@ func Run(usage, about string, work func(ctx context.Context, args []string) erro
 		signals = append(signals, sighup)
 	}
 	ctx, readerLeft := context.WithCancel(context.Background())
-	go func() {
-		if awaitNoReader() {
-			readerLeft()
-		}
-	}()
+	go awaitNoReader(readerLeft)
 	ctx, stop := signal.NotifyContext(ctx, signals...)
 	leaving = Grace(ctx, time.Second/2)
 	context.AfterFunc(ctx, func() {
@@ -60,7 +55,7 @@ func Run(usage, about string, work func(ctx context.Context, args []string) erro
 	var wrong *Misuse
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE), ctx.Err() != nil && errors.Is(err, context.Canceled):
-		os.Exit(int(status.Load()))
+		os.Exit(status)
 	case errors.As(err, &wrong):
 		misused(usage, err)
 	}

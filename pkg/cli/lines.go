@@ -64,5 +64,5 @@ func Lines(ctx context.Context) iter.Seq2[int, []byte] {
 // failInput prints why not all of the input was read. The program then ends with status 1.
 func failInput(format string, args ...any) {
 	Say(format, args...)
-	status.Store(1)
+	status = 1
 }

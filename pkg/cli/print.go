@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ var (
 
 	stderr sync.Mutex
 	bottom string // the last line of the terminal, such as a prompt
+	erase  string // the bytes that erase it
 )
 
 // Say prints a line on standard error, after the name of the program. Any goroutine may call it.
@@ -31,7 +33,7 @@ func Say(format string, args ...any) {
 	text := strings.ReplaceAll(Escape(fmt.Sprintf(format, args...)), "\n", `\n`)
 	stderr.Lock()
 	defer stderr.Unlock()
-	write(os.Stderr, fmt.Appendf(nil, "%s%s: %s\n%s", erased(), name, text, bottom))
+	write(os.Stderr, fmt.Appendf(nil, "%s%s: %s\n%s", erase, name, text, bottom))
 }
 
 // Warn prints an error and, on a second line, its hint.
@@ -73,16 +75,10 @@ func (h *hinted) Unwrap() error { return h.error }
 func Bottom(text string) {
 	stderr.Lock()
 	defer stderr.Unlock()
-	write(os.Stderr, []byte(erased()+text))
-	bottom = text
-}
-
-// erased returns the bytes that erase the bottom: go to the first column, and erase the line.
-func erased() string {
-	if bottom == "" {
-		return ""
+	write(os.Stderr, []byte(erase+text))
+	if bottom, erase = text, ""; text != "" {
+		erase = "\r\x1b[K" // go to the first column, and erase the line
 	}
-	return "\r\x1b[K"
 }
 
 // Formats is the help for a flag with the format of a [Printer].
@@ -176,9 +172,10 @@ func Count[N int | int64](n N) string {
 	return digits
 }
 
-// Ranges formats sorted partitions as 0-7,12.
+// Ranges formats partitions as 0-7,12.
 func Ranges(partitions []int32) string {
 	var text string
+	partitions = slices.Sorted(slices.Values(partitions))
 	for i, partition := range partitions {
 		next := i+1 < len(partitions) && partitions[i+1] == partition+1
 		switch {

@@ -2,4 +2,4 @@
 
 package cli
 
-func awaitNoReader() bool { return false } // only a write shows it
+func awaitNoReader(func()) {} // only a write shows it

@@ -21,23 +21,14 @@ import (
 	"tkafka/pkg/settings"
 )
 
-// checkTime is less than the five seconds that a student waits for an answer.
-const checkTime = 4 * time.Second
-
 // Check asks the brokers for the topic. It fails with a hint if none of them answers, if there is no such
 // topic, or if the client has no right to use the topic or its group. If topic is empty, one answer is enough.
 // It takes four seconds at most. An error about the addresses contains [settings.ErrBrokers].
-func Check(ctx context.Context, client *kgo.Client, topic string) error {
-	asked := ctx
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
+func Check(ctx context.Context, client *kgo.Client, topic string) (err error) {
+	stopped := ctx
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Second) // a student waits for an answer for five seconds
 	defer cancel()
-	if err := check(ctx, client, topic); asked.Err() == nil {
-		return err
-	}
-	return asked.Err()
-}
-
-func check(ctx context.Context, client *kgo.Client, topic string) error {
+	defer func() { err = cmp.Or(stopped.Err(), err) }() // after Ctrl-C, no other error
 	seeds := make(map[string]*kgo.Broker)
 	for i, address := range client.OptValue(kgo.SeedBrokers).([]string) {
 		seeds[address] = client.SeedBrokers()[i]
@@ -99,8 +90,7 @@ func ask(ctx context.Context, brokers map[string]*kgo.Broker) (string, *kmsg.Met
 		failed = append(failed, strings.Join(addresses, ",")+": "+cause)
 	}
 	slices.Sort(failed)
-	text := "cannot connect to " + strings.Join(failed, "; ")
-	return "", nil, cli.WithHint(&explained{text, settings.ErrBrokers}, "%s", hint)
+	return "", nil, cli.WithHint(fmt.Errorf("%w to %s", settings.ErrBrokers, strings.Join(failed, "; ")), "%s", hint)
 }
 
 func checkTopic(client *kgo.Client, name string, topics []kmsg.MetadataResponseTopic) error {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"syscall"
 
@@ -24,8 +23,6 @@ func diagnose(err error, address string) (cause, hint string) {
 	text := err.Error()
 	var (
 		refused cli.Hinted // by tlsconf
-		notTLS  tls.RecordHeaderError
-		noName  *net.DNSError
 		timeout net.Error
 		system  syscall.Errno
 	)
@@ -37,7 +34,7 @@ func diagnose(err error, address string) (cause, hint string) {
 		_, alert, _ := strings.Cut(text, "remote error: tls: ")
 		return "the broker refuses our certificate (" + alert + ")",
 			"is this the credentials folder for this cluster, and is its certificate still valid?"
-	case errors.As(err, &notTLS):
+	case errors.As(err, new(tls.RecordHeaderError)):
 		return "the program at this address does not use TLS", tlsPort
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
 		strings.Contains(text, "broker connection has died"):
@@ -52,10 +49,9 @@ func diagnose(err error, address string) (cause, hint string) {
 				"with --brokers HOST:PORT,...; a container needs docker run --network host"
 		}
 		return "connection refused", "does the cluster run, and is this its port?"
-	case errors.As(err, &noName):
+	case errors.As(err, new(*net.DNSError)):
 		return "no such host", "check the spelling of the name; does this machine know it?"
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
-		errors.As(err, &timeout) && timeout.Timeout():
+	case errors.As(err, &timeout) && timeout.Timeout(): // also context.DeadlineExceeded
 		return "no answer", "check the address; does a firewall block it, or is a VPN missing?"
 	case errors.As(err, &system):
 		return system.Error(), ""
@@ -85,8 +81,6 @@ func Explain(err error, what string) error {
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
 		text = what + " has another type (share group, group.protocol), or members with another partition.assignment.strategy"
 		hint = "choose another group name"
-	case errors.Is(err, kgo.ErrClientClosed):
-		text = "the client is closed"
 	case errors.Is(err, kgo.ErrRecordTimeout):
 		text = "no broker has stored it in time (delivery.timeout.ms)"
 	case IsOut(err):

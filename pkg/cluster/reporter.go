@@ -53,13 +53,8 @@ func (r *reporter) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _
 // probe asks the broker until it answers. The client itself asks only a broker that leads a partition.
 func (r *reporter) probe(id int32) {
 	for range time.Tick(2 * time.Second) {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		_, err := kmsg.NewPtrListGroupsRequest().RequestWith(ctx, r.client.Broker(int(id)))
-		cancel()
-		r.mu.Lock()
-		away := r.away[id]
-		r.mu.Unlock()
-		if !away || errors.Is(err, kgo.ErrClientClosed) {
+		_, err := kmsg.NewPtrListGroupsRequest().RequestWith(context.Background(), r.client.Broker(int(id)))
+		if err == nil || errors.Is(err, kgo.ErrClientClosed) {
 			return
 		}
 	}

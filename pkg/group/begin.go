@@ -98,12 +98,11 @@ func Print(ctx context.Context, client *kgo.Client, ours map[string][]int32) {
 		cli.Warn(withoutPartitions(ctx, client, topic))
 		return
 	}
-	partitions := slices.Sorted(slices.Values(ours[topic]))
 	total := "all"
 	if topics, err := kadm.NewClient(client).ListTopics(ctx, topic); err == nil {
 		total = fmt.Sprint(len(topics[topic].Partitions))
 	}
-	cli.Say("assigned %d of %s partitions: %s", len(partitions), total, cli.Ranges(partitions))
+	cli.Say("assigned %d of %s partitions: %s", len(ours[topic]), total, cli.Ranges(ours[topic]))
 }
 
 // withoutPartitions explains why the group has no partition for this member. Usually there are more members

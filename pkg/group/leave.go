@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -77,7 +76,6 @@ func Revoked(partitions []int32, err error) {
 	if err != nil && !deleted {
 		cli.Say("messages since the last commit come again: %v", cluster.Explain(err, "the group"))
 	}
-	slices.Sort(partitions)
 	if len(partitions) > 0 {
 		cli.Say("gave back partitions %s", cli.Ranges(partitions))
 	}
@@ -93,7 +91,6 @@ func Revoke(ctx context.Context, client *kgo.Client, _ map[string][]int32) {
 // prints that messages come again.
 func Lost(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
 	for _, partitions := range lost {
-		slices.Sort(partitions)
 		cli.Say("lost partitions %s: messages since the last commit come again", cli.Ranges(partitions))
 	}
 }

@@ -38,8 +38,8 @@ const (
 	PropertiesFile = "client-ssl.properties"
 )
 
-// ErrBrokers is in an error about the addresses of the brokers, such as one of cluster.Check.
-var ErrBrokers = errors.New("the addresses of the brokers")
+// ErrBrokers begins an error about the addresses of the brokers, such as one of cluster.Check.
+var ErrBrokers = errors.New("cannot connect")
 
 // Settings say where the cluster and the credentials are.
 type Settings struct {
