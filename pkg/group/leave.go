@@ -32,7 +32,8 @@ func Leave(client *kgo.Client) {
 		request.Members = []kmsg.LeaveGroupRequestMember{{MemberID: id}}
 		_, err = request.RequestWith(ctx, client)
 	}
-	if _, answered := errors.AsType[*kerr.Error](err); err != nil && !answered { // a broker only answers that we are not a member any more
+	// If a broker answers with an error, we are not a member any more.
+	if _, answered := errors.AsType[*kerr.Error](err); err != nil && !answered {
 		cli.Say("cannot leave the group, because no broker answers; it removes this member later (session.timeout.ms)")
 	}
 }
@@ -72,8 +73,8 @@ func placeOf(message *kgo.Record) string {
 
 // Revoked prints the partitions that the group takes away, and why the last commit for them failed.
 func Revoked(partitions []int32, err error) {
-	deleted := errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) // then no message comes again
-	if err != nil && !deleted {
+	deleted := errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
+	if err != nil && !deleted { // no message of a deleted topic comes again
 		cli.Say("messages since the last commit come again: %v", cluster.Explain(err, "the group"))
 	}
 	if len(partitions) > 0 {

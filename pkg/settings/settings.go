@@ -63,8 +63,8 @@ func AddFlags() *Flags {
 	}
 }
 
-// Find finds the settings. Call it after the command line is parsed, as cli.Run does. It prints a warning for each line of the
-// properties that it does not understand.
+// Find finds the settings. Call it after the command line is parsed, as cli.Run does. It prints a warning for each
+// line of the properties that it does not understand.
 func (f *Flags) Find() (*Settings, error) {
 	folder := cmp.Or(from(*f.auth, "--auth"), from(os.Getenv("KAFKA_AUTH"), "KAFKA_AUTH"))
 	return find(folder, from(*f.brokers, "--brokers"), from(os.Getenv("KAFKA_BROKERS"), "KAFKA_BROKERS"))
