@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -38,7 +39,7 @@ var (
 		if program, err = begin(temporary); err != nil {
 			return err
 		}
-		match, err := program.Await(&program.Stderr, regexp.MustCompile(`until Ctrl-C at (http://localhost:\d+/)`), time.Minute)
+		match, err := program.Await(context.Background(), &program.Stderr, regexp.MustCompile(`until Ctrl-C at (http://localhost:\d+/)`), time.Minute)
 		if err != nil {
 			return err
 		}
@@ -304,7 +305,7 @@ func TestInterrupt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := program.Await(&program.Stderr, regexp.MustCompile("it builds"), time.Minute); err != nil {
+	if _, err := program.Await(t.Context(), &program.Stderr, regexp.MustCompile("it builds"), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	program.Signal(os.Interrupt)

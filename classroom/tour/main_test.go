@@ -42,9 +42,14 @@ func TestPages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer p.close()
 			temporary := t.TempDir()
 			p.env = append(p.env, "TMPDIR="+temporary)
+			defer func() {
+				p.close()
+				if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+					t.Error(left, err)
+				}
+			}()
 			if err := p.play(t.Context(), page); err != nil {
 				t.Fatal(err)
 			}
@@ -64,10 +69,6 @@ func TestPages(t *testing.T) {
 				if err != nil {
 					t.Errorf("%s: %v", span[1], err)
 				}
-			}
-			p.close()
-			if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
-				t.Error(left, err)
 			}
 		})
 	}

@@ -31,12 +31,6 @@ type terminal struct {
 	prompt  string         // what is shown behind it, where the cursor is
 	skip    bool           // any lines may come
 	stopped bool           // Ctrl-C was the last that was typed
-	read    chan result    // receives the next line; nil: nobody waits for it
-}
-
-type result struct {
-	match []string
-	err   error
 }
 
 // open returns the terminal with this name. It opens it the first time.
@@ -81,28 +75,18 @@ var (
 // await reads lines until one is as wanted, or until the prompt is shown. It fails if another line comes.
 func (t *terminal) await(ctx context.Context, prompt string, wanted *regexp.Regexp) error {
 	for wanted != nil || t.prompt != prompt {
-		if t.read == nil {
-			t.read = make(chan result, 1)
-			go func() {
-				match, err := t.Await(&t.Stdout, next, lineTime)
-				t.read <- result{match, err}
-			}()
-		}
-		var r result
-		select {
-		case r = <-t.read:
-			t.read = nil
-		case <-ctx.Done():
+		match, err := t.Await(ctx, &t.Stdout, next, lineTime)
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if r.err != nil {
+		if err != nil {
 			return fmt.Errorf("terminal %s: nothing else came within %v; behind the line %q it printed %q", t.name, lineTime, t.line, t.Stdout.Unmatched())
 		}
-		cut, status := r.match[3], r.match[4]
-		if t.prompt = r.match[2]; status != "" {
+		cut, status := match[3], match[4]
+		if t.prompt = match[2]; status != "" {
 			t.prompt = shellPrompt
 		} else if t.prompt == "" {
-			t.line = r.match[1]
+			t.line = match[1]
 		}
 		switch {
 		case cut != "" && !t.stopped:

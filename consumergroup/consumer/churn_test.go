@@ -198,7 +198,7 @@ func (r *trial) start(name string) *process.Process {
 
 // until waits until the member has printed the text.
 func (r *trial) until(m *process.Process, text string) {
-	if _, err := m.Await(&m.Stderr, regexp.MustCompile(text), time.Minute); err != nil {
+	if _, err := m.Await(context.Background(), &m.Stderr, regexp.MustCompile(text), time.Minute); err != nil {
 		r.t.Errorf("%v:\n%s", err, &m.Stderr)
 	}
 }

@@ -3,6 +3,7 @@
 package process
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -159,8 +160,9 @@ func (p *Process) Wait(timeout time.Duration) (status int, err error) {
 }
 
 // Await waits for a match of the pattern in the output, behind the last match. It returns the text of
-// the match and of its subexpressions. It fails when the program has ended without a match.
-func (p *Process) Await(from *Output, pattern *regexp.Regexp, timeout time.Duration) ([]string, error) {
+// the match and of its subexpressions. It fails when the program has ended without a match, after the timeout, and
+// when ctx ends.
+func (p *Process) Await(ctx context.Context, from *Output, pattern *regexp.Regexp, timeout time.Duration) ([]string, error) {
 	deadline := time.After(timeout)
 	for running := p.ended; ; {
 		match, changed := from.next(pattern)
@@ -174,6 +176,8 @@ func (p *Process) Await(from *Output, pattern *regexp.Regexp, timeout time.Durat
 		case <-changed:
 		case <-running:
 			running = nil // look once more, at its last output
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		case <-deadline:
 			return nil, fmt.Errorf("no %q after %v", pattern, timeout)
 		}

@@ -28,7 +28,7 @@ func shell(t *testing.T, script string) *Process {
 
 func await(t *testing.T, p *Process, from *Output, pattern string) []string {
 	t.Helper()
-	match, err := p.Await(from, regexp.MustCompile(pattern), timeout)
+	match, err := p.Await(t.Context(), from, regexp.MustCompile(pattern), timeout)
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, &p.Stdout, &p.Stderr)
 	}
@@ -44,7 +44,7 @@ func wait(t *testing.T, p *Process, want int) {
 
 func TestAwait(t *testing.T) {
 	p := shell(t, `read line; echo "got $line"; echo "got more" >&2; read line; printf 'got %s' "$line"; exit 3`)
-	if _, err := p.Await(&p.Stdout, regexp.MustCompile("got"), time.Millisecond); err == nil || err.Error() != `no "got" after 1ms` {
+	if _, err := p.Await(t.Context(), &p.Stdout, regexp.MustCompile("got"), time.Millisecond); err == nil || err.Error() != `no "got" after 1ms` {
 		t.Error(err)
 	}
 	if err := p.Type("one\n"); err != nil {
@@ -62,7 +62,7 @@ func TestAwait(t *testing.T) {
 		t.Errorf("%q", rest)
 	}
 	await(t, p, &p.Stdout, `got two`) // the last output counts after the end
-	if _, err := p.Await(&p.Stdout, regexp.MustCompile("got"), timeout); err == nil || err.Error() != `ended without "got"` {
+	if _, err := p.Await(t.Context(), &p.Stdout, regexp.MustCompile("got"), timeout); err == nil || err.Error() != `ended without "got"` {
 		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -80,7 +81,7 @@ func (s *state) expect(args []string) {
 	}
 	pattern, err := regexp.Compile("(?m)" + args[2])
 	s.ts.Check(err)
-	match, err := p.Await(from, pattern, timeout)
+	match, err := p.Await(context.Background(), from, pattern, timeout)
 	if err != nil {
 		s.show(p)
 		s.ts.Fatalf("%s: %v", args[0], err)
