@@ -51,7 +51,7 @@ func diagnose(err error, address string) (cause, hint string) {
 		return "connection refused", "does the cluster run, and is this its port?"
 	case errors.As(err, new(*net.DNSError)):
 		return "no such host", "check the spelling of the name; does this machine know it?"
-	case errors.As(err, &timeout) && timeout.Timeout(): // also context.DeadlineExceeded
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "no answer", "check the address; does a firewall block it, or is a VPN missing?"
 	case errors.As(err, &system):
 		return system.Error(), ""

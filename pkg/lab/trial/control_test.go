@@ -523,7 +523,7 @@ func TestAllowed(t *testing.T) {
 // The messages of a killed program come again when its transaction has timed out. Since this takes longest, it is no
 // part of TestAllowed, and so it begins first.
 func TestKilledInTransaction(t *testing.T) {
-	allowed{"consumer", "short transactions", "kill", "ok", ""}.run(t)
+	allowed{"consumer", "short transactions", "start kill", "ok ok", ""}.run(t)
 }
 
 type allowed struct{ role, program, trials, want, why string }
