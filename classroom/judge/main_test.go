@@ -61,7 +61,7 @@ func TestMisuse(t *testing.T) {
 		{[]string{"consumer"}, 2, "judge: the command is missing"},
 		{[]string{"reader", "--", "cat"}, 2, `judge: "reader" is not consumer or producer`},
 		{[]string{"consumer", "--only", "flood", "--", "cat"}, 2, `judge: there is no trial "flood": choose from start,stop,`},
-		{[]string{"consumer", "--", "go", "run", "./nowhere"}, 1, "judge: go build: exit status 1: "},
+		{[]string{"consumer", "--", "go", "run", "./nowhere"}, 1, "judge: go run: exit status 1: "},
 		{[]string{"consumer", "--line", "(", "--", "cat"}, 2, "judge: --line: "},
 		{[]string{"consumer", "--json", "--", "./no-such-program"}, 1, "judge: 12 trials, seed "},
 	} {

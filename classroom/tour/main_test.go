@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,6 +28,11 @@ var elsewhere = map[string]string{
 }
 
 var commandInText = regexp.MustCompile("`((?:go (?:run|build) |\\./[a-z]+ |pkill )[^`]+)`")
+
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "4") // all pages at the same time: most of it each waits
+	m.Run()
+}
 
 // The tour plays the pages, and then this test types the commands within their text.
 func TestPages(t *testing.T) {
