@@ -89,7 +89,7 @@ func consume(ctx context.Context, topic, group, mistake string) error {
 	if strings.HasSuffix(mistake, "transactions") {
 		timeout := 30 * time.Second
 		if mistake == "short transactions" { // the messages of a killed program come again after this time
-			timeout = 4 * time.Second
+			timeout = 2 * time.Second
 		}
 		return consumeInTransactions(ctx, append(options, kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group), kgo.ConsumeResetOffset(reset), kgo.TransactionTimeout(timeout)))
 	}
