@@ -47,7 +47,7 @@ func TestOwnProgram(t *testing.T) {
 		"GOFLAGS=-mod=mod", "GOWORK=off", "GOGC=400", "GOPROXY=file://"+filepath.ToSlash(modules[0])+"/cache/download,"+modules[1], // without a network, if all modules are there
 		"PATH="+parent+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	folder := root
-	typed := func(command string) string {
+	typed := func(t *testing.T, command string) string {
 		t.Helper()
 		shell := exec.Command("sh", "-e", "-c", command)
 		shell.Dir, shell.Env = folder, environment
@@ -72,16 +72,24 @@ func TestOwnProgram(t *testing.T) {
 			folder = filepath.Join(folder, to)
 			writeMain(t, filepath.Join(folder, "main.go"))
 		case command[1] == "go run .": // on the cluster of the judge
+		case strings.HasPrefix(command[1], "go test "):
+			t.Run("its tests", func(t *testing.T) {
+				t.Parallel()
+				typed(t, command[1])
+			})
 		default:
-			typed(strings.Replace(command[1], "cp -r", "cp -rL", 1)) // this test has links
+			typed(t, strings.Replace(command[1], "cp -r", "cp -rL", 1)) // this test has links
 		}
 	}
-	text := typed("judge consumer --seed 1 --only start,stop,sigterm,members -- go run . {topic}")
-	for _, end := range regexp.MustCompile(`ended after .* with status -?\d+`).FindAllString(text, -1) {
-		if !strings.HasSuffix(end, " with status 0") {
-			t.Error("after Ctrl-C, or SIGTERM: ", end)
+	t.Run("judge", func(t *testing.T) {
+		t.Parallel()
+		text := typed(t, "judge consumer --seed 1 --only start,stop,sigterm,members -- go run . {topic}")
+		for _, end := range regexp.MustCompile(`ended after .* with status -?\d+`).FindAllString(text, -1) {
+			if !strings.HasSuffix(end, " with status 0") {
+				t.Error("after Ctrl-C, or SIGTERM: ", end)
+			}
 		}
-	}
+	})
 }
 
 // writeMain writes the program that the README describes: the group member of the example, without an end.

@@ -30,7 +30,7 @@ import (
 // The programs below are judged in these tests. One of each kind is correct, and each of the others has
 // one mistake. The trial that is meant for the mistake must find it.
 func TestMain(m *testing.M) {
-	flag.Set("test.parallel", "16") // most of the time each test waits
+	flag.Set("test.parallel", "24") // most of the time each test waits
 	testscript.Main(m, map[string]func(){"judged": judged})
 }
 
@@ -511,7 +511,6 @@ func TestAllowed(t *testing.T) {
 	for _, test := range []allowed{
 		{"consumer", "static member", "start stop kill members", "ok ok ok not tried", "group.instance.id judged-1"},
 		{"consumer", "ends when removed", "start slow", "ok ok", ""},
-		{"consumer", "transactions", "start slow", "ok ok", ""},
 		{"consumer", "transactions", "stop members", "ok ok", ""},
 		// Not connections: while all brokers refuse one, franz-go finds no coordinator for a transaction, and gives up.
 		{"producer", "transactions", "all leaders stop", "ok ok not tried", "reports no delivery"},
@@ -520,10 +519,15 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// The messages of a killed program come again when its transaction has timed out. Since this takes longest, it is no
+// The messages of a killed program come again when its transaction has timed out. Since this takes long, it is no
 // part of TestAllowed, and so it begins first.
 func TestKilledInTransaction(t *testing.T) {
 	allowed{"consumer", "short transactions", "start kill", "ok ok", ""}.run(t)
+}
+
+// The same for a program that is paused: until its transaction ends, nobody else gets the committed offsets.
+func TestPausedInTransaction(t *testing.T) {
+	allowed{"consumer", "transactions", "start slow", "ok ok", ""}.run(t)
 }
 
 type allowed struct{ role, program, trials, want, why string }
