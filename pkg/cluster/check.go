@@ -33,18 +33,17 @@ func Check(ctx context.Context, client *kgo.Client, topic string) (err error) {
 	for i, address := range client.OptValue(kgo.SeedBrokers).([]string) {
 		seeds[address] = client.SeedBrokers()[i]
 	}
-	known, found, err := ask(ctx, seeds)
+	known, found, err := ask(ctx, client, seeds)
 	if err != nil {
 		return err
 	}
-	client.UpdateSeedBrokers(known) // another one may keep the client waiting for ten seconds
 	// The client uses the addresses that the cluster has for its brokers. Is one of them reachable?
 	advertised := make(map[string]*kgo.Broker)
 	for _, broker := range found.Brokers {
 		advertised[net.JoinHostPort(broker.Host, fmt.Sprint(broker.Port))] = client.Broker(int(broker.NodeID))
 	}
 	if advertised[known] == nil {
-		if _, _, err := ask(ctx, advertised); err != nil { // not %w: these addresses are not those of the settings
+		if _, _, err := ask(ctx, client, advertised); err != nil { // not %w: these addresses are not those of the settings
 			return cli.WithHint(fmt.Errorf("%s answers, but the addresses that the cluster has for its brokers "+
 				"(advertised.listeners) do not: %v", known, err), "%s", cli.HintOf(err))
 		}
@@ -60,7 +59,7 @@ func Check(ctx context.Context, client *kgo.Client, topic string) (err error) {
 
 // ask asks brokers for all topics, at the same time. It returns the first answer, and the address that it is from.
 // Without one, its error has the cause for each address.
-func ask(ctx context.Context, brokers map[string]*kgo.Broker) (string, *kmsg.MetadataResponse, error) {
+func ask(ctx context.Context, client *kgo.Client, brokers map[string]*kgo.Broker) (known string, found *kmsg.MetadataResponse, err error) {
 	type answer struct {
 		address  string
 		response *kmsg.MetadataResponse
@@ -76,13 +75,23 @@ func ask(ctx context.Context, brokers map[string]*kgo.Broker) (string, *kmsg.Met
 		}()
 	}
 	causes, hint := make(map[string][]string), "" // the addresses for each cause
+	var late <-chan time.Time                     // for the others, after the first answer
 	for range brokers {
-		a := <-answers
-		if a.err == nil {
-			return a.address, a.response, nil
+		select {
+		case a := <-answers:
+			if a.err != nil {
+				cause, remedy := diagnose(a.err, a.address)
+				causes[cause], hint = append(causes[cause], a.address), cmp.Or(hint, remedy)
+			} else if found == nil {
+				known, found, late = a.address, a.response, time.After(200*time.Millisecond)
+			}
+		case <-late: // a silent address may keep the client waiting for ten seconds
+			client.UpdateSeedBrokers(known)
+			return known, found, nil
 		}
-		cause, remedy := diagnose(a.err, a.address)
-		causes[cause], hint = append(causes[cause], a.address), cmp.Or(hint, remedy)
+	}
+	if found != nil {
+		return known, found, nil
 	}
 	var failed []string
 	for cause, addresses := range causes {
