@@ -44,7 +44,8 @@ func TestOwnProgram(t *testing.T) {
 	}
 	modules := strings.Fields(string(cache))
 	environment := append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "KAFKA_") }),
-		"GOFLAGS=-mod=mod", "GOWORK=off", "GOGC=400", "GOPROXY=file://"+filepath.ToSlash(modules[0])+"/cache/download,"+modules[1], // without a network, if all modules are there
+		"GOFLAGS=-mod=mod -trimpath", "GOWORK=off", "GOGC=400", // what it compiles in this folder is used in the next one, too
+		"GOPROXY=file://"+filepath.ToSlash(modules[0])+"/cache/download,"+modules[1], // without a network, if all modules are there
 		"PATH="+parent+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	folder := root
 	typed := func(t *testing.T, command string) string {

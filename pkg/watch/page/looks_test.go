@@ -171,6 +171,7 @@ func TestHostileText(t *testing.T) {
 
 // Every element explains itself, to a mouse and to the keyboard.
 func TestExplanations(t *testing.T) {
+	t.Parallel()
 	page := open(t, scene(16, 2, 1200))
 	page.Wait(`document.querySelectorAll('[data-help], [data-explained]').length`, 38)
 	seen := []string{}
