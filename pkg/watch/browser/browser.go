@@ -144,7 +144,7 @@ func inJSON(value any) string {
 func (tab *Tab) Wait(expression string, want any) {
 	tab.t.Helper()
 	var got string
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if got = tab.Eval(expression); got == inJSON(want) {
 			return
 		}
