@@ -388,7 +388,7 @@ func produce(ctx context.Context, topic, mistake string) error {
 }
 
 // quick are limits for a program that does not need long.
-var quick = limits{start: 30 * time.Second, patience: 6 * time.Second, end: 5 * time.Second, odd: 500 * time.Millisecond, away: 500 * time.Millisecond, feed: 20 * time.Second}
+var quick = limits{start: 30 * time.Second, patience: 6 * time.Second, end: 5 * time.Second, odd: 500 * time.Millisecond, away: 500 * time.Millisecond, pace: 2 * time.Millisecond, feed: 20 * time.Second}
 
 // judge performs trials with a program that has a mistake. Without names, it performs all.
 func judge(t *testing.T, role, mistake string, limits limits, names ...string) []Result {

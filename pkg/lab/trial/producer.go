@@ -30,7 +30,7 @@ func (r *run) feed(faults []fault) {
 	w, arrived, began := r.start(), growth{}, time.Now()
 	measures := r.result.Trial == r.Trials[0].Name
 	first, typed := began, began // when the first message arrived, and the last line was typed
-	for sent, next, last := 0, 0, began; w.running() && r.ctx.Err() == nil; time.Sleep(pace / 2) {
+	for sent, next, last := 0, 0, began; w.running() && r.ctx.Err() == nil; time.Sleep(r.limits.pace / 2) {
 		idle := arrived.idle(r.kafka.count())
 		if arrived.n > 2 && measures { // a slow program gets fewer lines
 			r.setCost(arrived.at.Sub(first) / time.Duration(arrived.n-1))
@@ -46,7 +46,7 @@ func (r *run) feed(faults []fault) {
 		if len(faults) > 0 && due {
 			faults[0](r)
 			faults, next, last = faults[1:], arrived.n, time.Now()
-		} else if sent-arrived.n < ahead || sent < feedLines && idle > 2*time.Second+5*r.cost && time.Since(typed) > 5*pace {
+		} else if sent-arrived.n < ahead || sent < feedLines && idle > 2*time.Second+5*r.cost && time.Since(typed) > 5*r.limits.pace {
 			typed = time.Now()
 			w.Type(textOf(r.add(message{})) + "\n") // or it has ended
 			sent++

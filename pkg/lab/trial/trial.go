@@ -109,10 +109,11 @@ type limits struct {
 	end      time.Duration // for the end of a program after Ctrl-C
 	odd      time.Duration // for a message with an unusual content, when the next one was printed
 	away     time.Duration // how long all brokers are away
+	pace     time.Duration // between two messages
 	feed     time.Duration // how long a producer gets lines, and a consumer messages: a slow one gets fewer
 }
 
-var defaultLimits = limits{start: time.Minute, patience: 15 * time.Second, end: 10 * time.Second, odd: 2 * time.Second, away: 20 * time.Second, feed: 20 * time.Second}
+var defaultLimits = limits{start: time.Minute, patience: 15 * time.Second, end: 10 * time.Second, odd: 2 * time.Second, away: 20 * time.Second, pace: 4 * time.Millisecond, feed: 20 * time.Second}
 
 // lanes is how many trials run at a time. Most of the time each of them waits.
 const lanes = 4

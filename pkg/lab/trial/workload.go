@@ -14,10 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-const (
-	window = 100                  // how many messages may wait for the program, so that a slow one is not flooded
-	pace   = 4 * time.Millisecond // the time between two messages
-)
+const window = 100 // how many messages may wait for the program, so that a slow one is not flooded
 
 // textOf is the text of a message. A program has processed a message when it prints a line with its text.
 func textOf(number int) string { return fmt.Sprintf("judge-%06d", number) }
@@ -227,7 +224,7 @@ func (r *run) load() {
 	loading.Go(func() {
 		used, ahead := r.used(), r.atMost(window, 2*time.Second)
 		from := r.progress(0).sent // what a process before did not read is for the checker
-		for tick := time.NewTicker(pace); ctx.Err() == nil; <-tick.C {
+		for tick := time.NewTicker(r.limits.pace); ctx.Err() == nil; <-tick.C {
 			if r.progress(from).unread < ahead {
 				r.send(used[r.between(0, len(used)-1)], true)
 			}
