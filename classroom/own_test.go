@@ -44,7 +44,7 @@ func TestOwnProgram(t *testing.T) {
 	}
 	modules := strings.Fields(string(cache))
 	environment := append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "KAFKA_") }),
-		"GOFLAGS=-mod=mod -trimpath", "GOWORK=off", "GOGC=400", // what it compiles in this folder is used in the next one, too
+		"GOFLAGS=-mod=mod -trimpath", "GOWORK=off", "GOGC=400", // -trimpath: what it compiles is used in the next folder, too
 		"GOPROXY=file://"+filepath.ToSlash(modules[0])+"/cache/download,"+modules[1], // without a network, if all modules are there
 		"PATH="+parent+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	folder := root
