@@ -30,7 +30,7 @@ import (
 // The programs below are judged in these tests. One of each kind is correct, and each of the others has
 // one mistake. The trial that is meant for the mistake must find it.
 func TestMain(m *testing.M) {
-	flag.Set("test.parallel", "24") // most of the time each test waits
+	flag.Set("test.parallel", "16") // most of the time each test waits
 	testscript.Main(m, map[string]func(){"judged": judged})
 }
 
