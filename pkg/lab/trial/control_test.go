@@ -485,8 +485,8 @@ func TestMistakes(t *testing.T) {
 			switch test.mistake {
 			case "never commits": // the judge waits so long for a commit
 				limits.end = 2 * time.Second
-			case "does not flush": // it has few messages in this time, because each waits for others
-				limits.feed = 4 * time.Second
+			case "does not flush": // it has few messages in this time, because each waits for others; the first comes 2 s after its start
+				limits.feed = 8 * time.Second
 			}
 			results := judge(t, test.role, test.mistake, limits, names...)
 			r := results[len(results)-1]
