@@ -10,6 +10,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -26,13 +27,19 @@ type listener struct {
 	connections map[*connection]bool
 }
 
+// Systems give ports above 29,000 to clients. A client, or another cluster of this process, could get the port of a
+// killed broker, so each free port is the next one.
+var (
+	firstPort  = rand.IntN(9_000)
+	triedPorts atomic.Int64
+)
+
 // listen opens a port; 0 means a free port. Clients can connect, but wait until serve is called.
 func listen(cluster *Cluster, port int) (*listener, error) {
 	free := port == 0
 	for attempt := 1; ; attempt++ {
 		if free {
-			// Systems give higher ports to clients. One of them could get the port of a killed broker.
-			port = 20_000 + rand.IntN(9_000)
+			port = 20_000 + (firstPort+int(triedPorts.Add(1)))%9_000
 		}
 		sockets, err := listenLoopback(port)
 		if err == nil {
