@@ -215,6 +215,7 @@ func TestBar(t *testing.T) {
 	if missed := time.Since(killed); missed < 5*time.Second {
 		t.Errorf("the killed member has left the group, after %s", missed)
 	}
+	page.Wait(`/End Storing|is not committed/.test(`+text("#printed")+`)`, false)
 }
 
 // With the most members and messages that a tab takes, the page answers.
