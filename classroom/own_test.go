@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tkafka/pkg/lab/testbed"
 )
 
 // The page of pkg/tlsconf, typed: a module outside of this repository has a copy of tlsconf, whose tests pass,
@@ -34,10 +36,7 @@ func TestOwnProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	judge := filepath.Join(parent, "judge")
-	if text, err := exec.Command("go", "run", "-exec", "cp", "tkafka/classroom/judge", judge).CombinedOutput(); err != nil {
-		t.Fatal(err, string(text))
-	}
+	testbed.Build(t, "tkafka/classroom/judge")
 	cache, err := exec.Command("go", "env", "GOMODCACHE", "GOPROXY").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -45,8 +44,7 @@ func TestOwnProgram(t *testing.T) {
 	modules := strings.Fields(string(cache))
 	environment := append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "KAFKA_") }),
 		"GOFLAGS=-mod=mod -trimpath", "GOWORK=off", "GOGC=400", // -trimpath: what it compiles is used in the next folder, too
-		"GOPROXY=file://"+filepath.ToSlash(modules[0])+"/cache/download,"+modules[1], // without a network, if all modules are there
-		"PATH="+parent+string(filepath.ListSeparator)+os.Getenv("PATH"))
+		"GOPROXY=file://"+filepath.ToSlash(modules[0])+"/cache/download,"+modules[1]) // without a network, if all modules are there
 	folder := root
 	typed := func(t *testing.T, command string) string {
 		t.Helper()

@@ -53,9 +53,9 @@ func (c *Command) Build(ctx context.Context, dir string) (pkg string, err error)
 		end++
 	}
 	executable := filepath.Join(dir, "program")
-	// go run keeps what it links, so the next time takes less than a build.
-	copied := []string{"-exec", "cp"}
-	build := exec.CommandContext(ctx, c.Args[0], slices.Concat(c.Args[1:at], copied, c.Args[at:end], []string{executable})...)
+	// Unlike go build, go run keeps what it links.
+	args := slices.Concat(c.Args[1:at], []string{"-exec", "cp"}, c.Args[at:end], []string{executable})
+	build := exec.CommandContext(ctx, c.Args[0], args...)
 	build.Dir = c.Folder
 	if text, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s: %w: %s", strings.Join(build.Args[:2], " "), err, strings.TrimSpace(string(text)))
